@@ -1,0 +1,273 @@
+"""What one dataset's YAML says: closed, typed, frozen. Table Schema's, DCAT's and disclosure control's words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PrivateAttr
+
+from odpipeline.declaration.source import Source
+from odpipeline.declaration.words import Closed, Duration, EnvName, Share
+
+FieldType = Literal[
+    "string", "integer", "number", "boolean", "date", "datetime", "time", "year", "yearmonth", "duration",
+    "geopoint", "geojson", "array", "object", "any",
+]  # fmt: skip
+
+
+class Constraints(Closed):
+    """Table Schema constraints of one field."""
+
+    required: bool = False
+    """The value may not be missing."""
+    unique: bool = False
+    """No value stands twice."""
+    minimum: int | float | str | None = None
+    """The least value allowed."""
+    maximum: int | float | str | None = None
+    """The greatest value allowed."""
+    minLength: int | None = Field(default=None, ge=0)
+    """The least number of characters."""
+    maxLength: int | None = Field(default=None, ge=0)
+    """The greatest number of characters."""
+    pattern: str | None = None
+    """A regular expression (RE2) that the whole value matches."""
+    enum: tuple[str | int | float | bool, ...] | None = None
+    """The only values allowed."""
+
+
+class TableField(Closed):
+    """One field of the Table Schema."""
+
+    name: str = Field(min_length=1, pattern=r"^[^\s_]\S*$")
+    """The published column's name: no blanks, and no underscore in front."""
+    type: FieldType = "string"
+    """The Table Schema type."""
+    format: str = "default"
+    """For dates: a strptime pattern such as `%d/%m/%Y`; `default` is ISO 8601."""
+    title: str | None = None
+    """The name that citizens read."""
+    description: str | None = None
+    """What the value means, its unit, its traps."""
+    source: str | None = None
+    """The column's name as the system delivers it, when it differs from `name`."""
+    constraints: Constraints = Constraints()
+    """What values are allowed."""
+    decimalChar: str | None = Field(default=None, max_length=1)
+    """The decimal sign of numbers as delivered; by default that of `format.decimal`."""
+    groupChar: str | None = Field(default=None, max_length=1)
+    """The thousands sign of numbers as delivered (blanks and no-break blanks always are)."""
+    trueValues: tuple[str, ...] = ("true", "True", "TRUE", "1", "oui", "Oui", "OUI", "vrai", "VRAI")
+    """What is read as true."""
+    falseValues: tuple[str, ...] = ("false", "False", "FALSE", "0", "non", "Non", "NON", "faux", "FAUX")
+    """What is read as false."""
+
+
+class FileFormat(Closed):
+    """How the delivered bytes are read; whatever is not said is detected."""
+
+    type: Literal["csv", "json", "excel", "parquet"] | None = None
+    """The family of formats; by default from the media type, the name and the first bytes."""
+    encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1", "iso-8859-15"] | None = None
+    """The character encoding; by default UTF-8 if the bytes are valid UTF-8, else Windows-1252."""
+    delimiter: Literal[",", ";", "\t", "|"] | None = None
+    """The delimiter of CSV; by default the most regular one of the first lines."""
+    decimal: Literal[".", ","] = "."
+    """The decimal sign of numbers, for the fields that do not say."""
+    header_row: int = Field(default=1, ge=1)
+    """The line of CSV or the row of a sheet, from 1, where the column names begin."""
+    header_rows: int = Field(default=1, ge=1, le=5)
+    """How many rows the column names take (merged headers are joined by a blank, the merged part repeated)."""
+    sheet: str | None = None
+    """The sheet of a workbook; by default the first one."""
+    records: str | None = None
+    """The dotted path to the list of records in JSON; by default the document itself is the list."""
+    ignore_rows: dict[str, str] = {}
+    """Rows that are no data, such as totals: delivered column → regular expression (RE2) that the cell matches."""
+
+
+class Pseudonymise(Closed):
+    """Replaces a value by HMAC-SHA-256 under a secret of the environment."""
+
+    secret: EnvName
+    """The environment variable with the secret, at least 32 bytes long."""
+    scope: Literal["release", "stable"] = "release"
+    """`release`: versions cannot be joined; `stable`: they can, for the stated reason."""
+    because: str | None = None
+    """The reason for `stable`; it is published."""
+
+
+class Generalise(Closed):
+    """Replaces a value by a coarser one; exactly one of the ways."""
+
+    bands: int | None = Field(default=None, ge=1)
+    """The width of number bands: 10 gives `20-29`."""
+    hierarchy: str | None = None
+    """A generalisation file `leaf;level 1;level 2…`, relative to the town."""
+    level: int = Field(default=1, ge=1)
+    """The level of the hierarchy, from 1."""
+    date: Literal["year", "month", "quarter"] | None = None
+    """The part of a date that is kept."""
+    prefix: int | None = Field(default=None, ge=1)
+    """How many leading characters of a code are kept."""
+
+
+class Technique(Closed):
+    """What happens to a column on its way out; exactly one."""
+
+    pseudonymise: Pseudonymise | None = None
+    """HMAC under a secret."""
+    generalise: Generalise | None = None
+    """A coarser value."""
+
+
+class Privacy(Closed):
+    """How personal data is anonymised before anything is staged."""
+
+    columns: dict[str, Literal["keep", "drop"] | Technique] = {}
+    """Each field's role: `keep`, `drop`, `{pseudonymise: …}` or `{generalise: …}`."""
+    quasi_identifiers: tuple[str, ...] = ()
+    """The published columns that together could single out a person."""
+    k: int | None = Field(default=None, ge=2)
+    """The least number of rows in an equivalence class."""
+    suppression: Share = 0.0
+    """The largest share of rows that may be suppressed to reach k."""
+    small_cells: dict[str, int] = {}
+    """Count column → least count that may be published; rows below are suppressed."""
+
+
+class Quality(Closed):
+    """What is checked beyond the schema."""
+
+    suite: str | None = None
+    """A Great Expectations suite; by default `expectations/<dataset>.json` if it exists."""
+    quarantine: Share = 0.01
+    """The largest share of rows that may be unreadable."""
+
+
+class Freshness(Closed):
+    """The promise made to the public."""
+
+    data: Duration | None = None
+    """How old the newest published event may be."""
+    column: str | None = None
+    """The published date or datetime column that holds the time of the event."""
+    run: Duration = timedelta(hours=36)
+    """How long ago the last successful check may be."""
+
+
+class PersonalData(StrEnum):
+    """Whether the delivery holds personal data: must be said, there is no default."""
+
+    NONE = "none"
+    PRESENT = "present"
+
+
+class Dataset(Closed):
+    """One dataset: where it comes from, what it is, what may be shown."""
+
+    title: str
+    """The title that citizens read, in French."""
+    description: str
+    """What it holds, in French."""
+    owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    """The mail address of the department that answers for it."""
+    themes: tuple[str, ...] = ()
+    """Codes of the EU vocabulary data-theme: TRAN, GOVE, SOCI…"""
+    keywords: tuple[str, ...] = ()
+    """Free keywords, in French."""
+    licence: str = "etalab-2.0"
+    """The licence: `etalab-2.0` or `ODbL-1.0`."""
+    source: Source
+    """The municipal system and what is asked of it."""
+    format: FileFormat = FileFormat()
+    """How the delivered bytes are read."""
+    fields: tuple[TableField, ...] = Field(min_length=1)
+    """The Table Schema's fields, in published order."""
+    table_schema: str | None = Field(default=None, alias="schema")
+    """A Table Schema file, relative to the town, instead of `fields`."""
+    missing_values: tuple[str, ...] = ("",)
+    """The spellings of a missing value."""
+    ignored_columns: tuple[str, ...] = ()
+    """Delivered columns that are known and left out."""
+    key: tuple[str, ...] = ()
+    """The published columns that identify a row and order the files."""
+    personal_data: PersonalData
+    """`none` or `present`."""
+    legal_basis: str | None = None
+    """The text and article that allow the publication of data about persons."""
+    privacy: Privacy = Privacy()
+    """How it is anonymised."""
+    quality: Quality = Quality()
+    """What is checked beyond the schema."""
+    schedule: str = "nightly"
+    """`nightly`, or a cron expression in the town's time zone."""
+    freshness: Freshness = Freshness()
+    """The promise made to the public."""
+    shrink: Share = 0.2
+    """The largest share of rows that may vanish from one version to the next."""
+    retention: Duration = timedelta(days=30)
+    """How long captures are kept in the private zone."""
+
+    _id: str = PrivateAttr(default="")
+    _theme_folder: str = PrivateAttr(default="")
+    _file: Path = PrivateAttr(default=Path())
+    _root: Path = PrivateAttr(default=Path())
+    _lines: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _code_version: str = PrivateAttr(default="")
+
+    @property
+    def id(self) -> str:
+        """The dataset's identifier: the name of its file, without `.yaml`."""
+        return self._id
+
+    @property
+    def theme_folder(self) -> str:
+        """The folder below `assets/`, which is the group in the asset graph."""
+        return self._theme_folder
+
+    @property
+    def file(self) -> Path:
+        """The declaration's file, relative to the town's root."""
+        return self._file
+
+    @property
+    def root(self) -> Path:
+        """The town's root folder."""
+        return self._root
+
+    @property
+    def code_version(self) -> str:
+        """Hash of all that decides how rows become a release: declaration, suite, hierarchies, package version."""
+        return self._code_version
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each effective top-level value comes from: `assets/…yaml:3`, `town.yaml:12`, `default`."""
+        return dict(self._origins)
+
+    def line(self, *path: str | int) -> int:
+        """The line, from 1, where the key at `path` stands, or that of its nearest parent; 0 if unknown."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self._lines:
+                return self._lines[path[:end]]
+        return 0
+
+    def place(self, *path: str | int) -> str:
+        """`file:line` of the key at `path`, for messages."""
+        return f"{self.file}:{self.line(*path)}"
+
+    @property
+    def suite_file(self) -> Path | None:
+        """The Great Expectations suite beside the schema, absolute, or None."""
+        named = self.root / (self.quality.suite or f"expectations/{self.id}.json")
+        return named if self.quality.suite or named.is_file() else None
+
+    @property
+    def published_fields(self) -> tuple[TableField, ...]:
+        """The fields that are published: all but those that are dropped."""
+        return tuple(f for f in self.fields if self.privacy.columns.get(f.name) != "drop")

@@ -1,0 +1,129 @@
+"""What `town.yaml` says: publisher, contact, zones, municipal systems, defaults. Read once, frozen, passed down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr
+
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.words import Closed, EnvName, FromEnvironment
+from odpipeline.errors import OdpError, SecretMissing
+
+
+class Publisher(Closed):
+    """Who publishes."""
+
+    name: str
+    """The town's name."""
+    siren: str = Field(pattern=r"^\d{9}$")
+    """The town's SIREN number."""
+    homepage: str
+    """The address of the open-data portal."""
+    email: str
+    """Where citizens write."""
+
+
+class System(Closed):
+    """One municipal system: an external asset upstream of the datasets that it delivers."""
+
+    title: str
+    """Its name in the town."""
+    url: str | FromEnvironment | None = None
+    """Its address: `https://…`, an SQLAlchemy URL from the environment, never a password in clear."""
+    folder: str | FromEnvironment | None = None
+    """For a drop folder: its path, absolute or relative to the town."""
+    token: EnvName | None = None
+    """The environment variable with its bearer token."""
+    internal: bool = False
+    """Allows loopback, link-local and private addresses."""
+    owner: str | None = None
+    """The mail address of who runs it."""
+    kinds: tuple[str, ...] = ()
+    """What it is, for the asset graph: postgres, api, sftp…"""
+
+    def address(self) -> str:
+        """The address or the folder, read from the environment if need be.
+
+        Raises: SecretMissing when the variable is not set.
+        """
+        value = self.url if self.url is not None else self.folder
+        if isinstance(value, FromEnvironment):
+            if not (found := os.environ.get(value.env)):
+                raise SecretMissing(value.env, needed_for=f"the system “{self.title}”")
+            return found
+        return value or ""
+
+
+class Night(Closed):
+    """The nightly run."""
+
+    cron: str = "0 2 * * *"
+    """When it starts, in the town's time zone."""
+    lot_size: int = Field(default=20, ge=1)
+    """How many datasets one run takes."""
+
+
+class Town(Closed):
+    """The town: read once by `declaration.read_town` and passed down."""
+
+    publisher: Publisher
+    """Who publishes."""
+    contact: str
+    """The mail address of the data engineers."""
+    dpo: str
+    """The mail address of the data protection officer."""
+    language: str = "fr"
+    """The language of titles and descriptions."""
+    timezone: str = "Europe/Paris"
+    """The time zone of schedules and of datetimes that name none."""
+    store: str = ".odp/public"
+    """The publication store: a folder, relative to the town."""
+    private: str = ".odp/private"
+    """The private zone: a folder, relative to the town, readable by its owner only."""
+    memory_limit: str = "1500MB"
+    """The most memory DuckDB takes for one dataset; beyond it spills to the private zone."""
+    threads: int = Field(default=2, ge=1)
+    """Threads for one dataset."""
+    night: Night = Night()
+    """The nightly run."""
+    systems: dict[str, System] = {}
+    """The municipal systems by name."""
+    defaults: dict[str, Any] = {}
+    """Values for the datasets that do not say: licence, owner, quality, retention, shrink…"""
+
+    _root: Path = PrivateAttr(default=Path())
+    _datasets: tuple[Dataset, ...] = PrivateAttr(default=())
+
+    @property
+    def root(self) -> Path:
+        """The town's folder, absolute."""
+        return self._root
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The datasets, in the order of their identifiers."""
+        return self._datasets
+
+    @property
+    def store_path(self) -> Path:
+        """The publication store's folder, absolute."""
+        return self.root / self.store
+
+    @property
+    def private_path(self) -> Path:
+        """The private zone's folder, absolute."""
+        return self.root / self.private
+
+    def dataset(self, identifier: str) -> Dataset:
+        """The dataset called `identifier`.
+
+        Raises: OdpError naming the known ones.
+        """
+        for dataset in self.datasets:
+            if dataset.id == identifier:
+                return dataset
+        known = ", ".join(d.id for d in self.datasets) or "none"
+        raise OdpError(f"there is no dataset {identifier!r}", where="assets/", mend=f"the town has: {known}")

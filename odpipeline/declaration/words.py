@@ -1,0 +1,61 @@
+"""The small words of a declaration: closed models, durations, shares, environment references."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400, "week": 604800, "weeks": 604800}
+
+
+class Closed(BaseModel):
+    """A part of a declaration: unknown keys are refused, values never change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+
+
+def _duration(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"(\d+)\s*([a-z]+)", str(value).strip())
+    if not match or match[2] not in _UNITS:
+        raise ValueError("a duration is a whole number and a unit: 20 min, 36 h, 7 days, 5 weeks")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, float) and 0 <= value <= 1:
+        return value
+    match = re.fullmatch(r"(?:≤\s*)?(\d+(?:[.,]\d+)?)\s*%", str(value).strip())
+    if not match or (share := float(match[1].replace(",", ".")) / 100) > 1:
+        raise ValueError("a share is a percentage from 0 % to 100 %: 2 %, ≤ 0.5 %")
+    return share
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(lambda value: f"{int(value.total_seconds())} s", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(s|min|h|d|days?|weeks?)$"}),
+]
+"""A length of time, written `20 min`, `36 h`, `7 days`."""
+
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema({"type": "string", "pattern": r"^(≤ ?)?\d+([.,]\d+)? ?%$"}),
+]
+"""A part of a whole, from 0.0 to 1.0, written `2 %`."""
+
+EnvName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+"""The name of an environment variable; a secret itself is never written in a declaration."""
+
+
+class FromEnvironment(Closed):
+    """A value read from the environment at run time: `{env: ODP_PARKING_URL}`."""
+
+    env: EnvName
+    """The variable's name."""

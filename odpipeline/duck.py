@@ -1,0 +1,59 @@
+"""Opens DuckDB connections: memory limit, threads, spill folder; quotes identifiers and literals.
+
+Each dataset works on a connection of its own, in memory, bounded; whatever does not fit spills to disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class DuckSettings:
+    """`memory_limit` in DuckDB's words (`2GB`), number of `threads`, and the `spill` folder (private zone)."""
+
+    memory_limit: str = "1500MB"
+    threads: int = 2
+    spill: Path | None = None
+
+    def config(self) -> dict[str, str]:
+        """The settings as `duckdb.connect(config=…)` takes them, which is also what `DuckDBResource` takes."""
+        config = {
+            "memory_limit": self.memory_limit,
+            "threads": str(self.threads),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "TimeZone": "UTC",
+        }
+        return config | ({"temp_directory": str(self.spill)} if self.spill else {})
+
+
+@contextmanager
+def connect(settings: DuckSettings | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A bounded in-memory connection, closed at the end of the block."""
+    connection = duckdb.connect(":memory:", config=dict((settings or DuckSettings()).config()))
+    try:
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
+    finally:
+        connection.close()
+
+
+def quote(identifier: str) -> str:
+    """`identifier` as a quoted SQL identifier."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str | Path) -> str:
+    """`text` as a quoted SQL string, for the few places where DuckDB takes no parameter (COPY, paths)."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def columns(identifiers: Sequence[str]) -> str:
+    """A quoted, comma-separated list of columns."""
+    return ", ".join(map(quote, identifiers))
