@@ -28,7 +28,6 @@ class DuckSettings:
             "threads": str(self.threads),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "TimeZone": "UTC",
         }
         return config | ({"temp_directory": str(self.spill)} if self.spill else {})
 
@@ -38,7 +37,7 @@ def connect(settings: DuckSettings | None = None) -> Iterator[duckdb.DuckDBPyCon
     """A bounded in-memory connection, closed at the end of the block."""
     connection = duckdb.connect(":memory:", config=dict((settings or DuckSettings()).config()))
     try:
-        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
         yield connection
     finally:
         connection.close()

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr
 
 from odpipeline.declaration.source import Source
-from odpipeline.declaration.words import Closed, Duration, EnvName, Share
+from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
 
 FieldType = Literal[
     "string", "integer", "number", "boolean", "date", "datetime", "time", "year", "yearmonth", "duration",
@@ -173,7 +173,7 @@ class Dataset(Closed):
     """The title that citizens read, in French."""
     description: str
     """What it holds, in French."""
-    owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    owner: Mail
     """The mail address of the department that answers for it."""
     themes: tuple[str, ...] = ()
     """Codes of the EU vocabulary data-theme: TRAN, GOVE, SOCI…"""
@@ -247,7 +247,10 @@ class Dataset(Closed):
 
     @property
     def origins(self) -> dict[str, str]:
-        """Where each effective top-level value comes from: `assets/…yaml:3`, `town.yaml:12`, `default`."""
+        """Where each declared value comes from: dotted key → `assets/…yaml:3`, `town.yaml:12`, a schema file.
+
+        What is not in it has its default.
+        """
         return dict(self._origins)
 
     def line(self, *path: str | int) -> int:
@@ -269,5 +272,16 @@ class Dataset(Closed):
 
     @property
     def published_fields(self) -> tuple[TableField, ...]:
-        """The fields that are published: all but those that are dropped."""
-        return tuple(f for f in self.fields if self.privacy.columns.get(f.name) != "drop")
+        """The fields as they are published: without those that are dropped, with the types that generalising leaves."""
+        roles = self.privacy.columns
+        return tuple(_as_published(f, roles.get(f.name, "keep")) for f in self.fields if roles.get(f.name) != "drop")
+
+
+def _as_published(field: TableField, role: str | Technique) -> TableField:
+    """`field` after its technique: a coarser value has another type, and its old bounds say nothing any more."""
+    if isinstance(role, str):
+        return field
+    part = role.generalise.date if role.generalise else None
+    left: FieldType = {"year": "year", "month": "yearmonth"}.get(part or "", "string")  # type: ignore[assignment]
+    constraints = Constraints(required=field.constraints.required)
+    return field.model_copy(update={"type": left, "format": "default", "constraints": constraints})

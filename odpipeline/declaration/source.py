@@ -76,14 +76,17 @@ KINDS: dict[str, type[_Source]] = {model.kind: model for model in MODELS}
 
 
 def _kind_of(value: Any) -> str | None:
+    """The tag of the union member: the class name, as pydantic names members of its own unions."""
     if isinstance(value, _Source):
-        return value.kind
+        return type(value).__name__
     found = [kind for kind in KINDS if kind in value] if isinstance(value, dict) else []
-    return found[0] if len(found) == 1 else None
+    return KINDS[found[0]].__name__ if len(found) == 1 else None
 
 
 Source = Annotated[
-    Annotated[HttpSource, Tag("http")] | Annotated[SqlSource, Tag("sql")] | Annotated[FolderSource, Tag("folder")],
+    Annotated[HttpSource, Tag("HttpSource")]
+    | Annotated[SqlSource, Tag("SqlSource")]
+    | Annotated[FolderSource, Tag("FolderSource")],
     Discriminator(
         _kind_of,
         custom_error_type="source_kind",

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr
 
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.words import Closed, EnvName, FromEnvironment
+from odpipeline.declaration.words import Closed, EnvName, FromEnvironment, Mail
 from odpipeline.errors import OdpError, SecretMissing
 
 
@@ -22,7 +22,7 @@ class Publisher(Closed):
     """The town's SIREN number."""
     homepage: str
     """The address of the open-data portal."""
-    email: str
+    email: Mail
     """Where citizens write."""
 
 
@@ -39,7 +39,7 @@ class System(Closed):
     """The environment variable with its bearer token."""
     internal: bool = False
     """Allows loopback, link-local and private addresses."""
-    owner: str | None = None
+    owner: Mail | None = None
     """The mail address of who runs it."""
     kinds: tuple[str, ...] = ()
     """What it is, for the asset graph: postgres, api, sftp…"""
@@ -71,9 +71,9 @@ class Town(Closed):
 
     publisher: Publisher
     """Who publishes."""
-    contact: str
+    contact: Mail
     """The mail address of the data engineers."""
-    dpo: str
+    dpo: Mail
     """The mail address of the data protection officer."""
     language: str = "fr"
     """The language of titles and descriptions."""

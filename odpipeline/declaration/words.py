@@ -26,19 +26,31 @@ def _duration(value: Any) -> timedelta:
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
+def spell_duration(value: timedelta) -> str:
+    """`value` in the largest unit that is whole: `36 h`, `7 days`."""
+    seconds = int(value.total_seconds())
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds and seconds % size == 0 and (unit != "days" or seconds > size):
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def spell_share(value: float) -> str:
+    """`value` as a percentage: `2 %`."""
+    return f"{value * 100:.10g} %"
+
+
 def _share(value: Any) -> float:
-    if isinstance(value, float) and 0 <= value <= 1:
-        return value
     match = re.fullmatch(r"(?:≤\s*)?(\d+(?:[.,]\d+)?)\s*%", str(value).strip())
     if not match or (share := float(match[1].replace(",", ".")) / 100) > 1:
-        raise ValueError("a share is a percentage from 0 % to 100 %: 2 %, ≤ 0.5 %")
+        raise ValueError("a share is a percentage from 0 % to 100 %, sign included: 2 %, ≤ 0.5 %")
     return share
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
-    PlainSerializer(lambda value: f"{int(value.total_seconds())} s", return_type=str),
+    PlainSerializer(spell_duration, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(s|min|h|d|days?|weeks?)$"}),
 ]
 """A length of time, written `20 min`, `36 h`, `7 days`."""
@@ -46,9 +58,13 @@ Duration = Annotated[
 Share = Annotated[
     float,
     BeforeValidator(_share),
+    PlainSerializer(spell_share, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^(≤ ?)?\d+([.,]\d+)? ?%$"}),
 ]
 """A part of a whole, from 0.0 to 1.0, written `2 %`."""
+
+Mail = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+"""One mail address."""
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 """The name of an environment variable; a secret itself is never written in a declaration."""

@@ -1,0 +1,1 @@
+"""What is late, by how much, since when. Alerts and incidents build on it."""

@@ -1,0 +1,6 @@
+"""Anonymisation: declared, applied in SQL, measured on what was written."""
+
+from odpipeline.privacy.anonymising import Anonymised, anonymise
+from odpipeline.privacy.measuring import measure, summary
+
+__all__ = ["Anonymised", "anonymise", "measure", "summary"]

@@ -1,0 +1,154 @@
+"""The town's own record of what ran, what was refused and what a person accepted (SQLAlchemy).
+
+SQLite in the private zone by default, PostgreSQL in production. Dagster's event log is never that record: it is
+purged, and it knows nothing of runs made by `odp run`. No row of it holds the value of a cell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Column, DateTime, Float, Integer, MetaData, String, Table, create_engine, event, select
+from sqlalchemy.engine import Engine, Row
+from sqlalchemy.pool import NullPool
+
+_METADATA = MetaData()
+_RUNS = Table(
+    "runs",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", String, nullable=False, index=True),
+    Column("ended_at", DateTime, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("reasons", String, nullable=False),
+    Column("rows_in", Integer),
+    Column("quarantined", Integer),
+    Column("published", Integer),
+    Column("version", Integer),
+    Column("content_hash", String),
+    Column("capture_sha256", String),
+    Column("code_version", String),
+    Column("seconds", Float, nullable=False),
+)
+_ACCEPTANCES = Table(
+    "acceptances",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", String, nullable=False, index=True),
+    Column("content_hash", String, nullable=False),
+    Column("accepted_at", DateTime, nullable=False),
+    Column("who", String, nullable=False),
+    Column("because", String, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """How one run of one dataset ended.
+
+    `outcome`: `published`, `unchanged`, `refused` (the gate said no) or `failed` (it could not be tried to the end).
+    `rows_in`, `quarantined`, `published` count rows; None when the run did not come that far.
+    """
+
+    dataset: str
+    outcome: str
+    reasons: tuple[str, ...] = ()
+    rows_in: int | None = None
+    quarantined: int | None = None
+    published: int | None = None
+    version: int | None = None
+    content_hash: str | None = None
+    capture_sha256: str | None = None
+    code_version: str | None = None
+    seconds: float = 0.0
+    ended_at: datetime | None = None
+
+
+class Journal:
+    """The record, opened by its SQLAlchemy URL; its tables are made when they are missing."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = create_engine(url, poolclass=NullPool)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _patient)
+        _METADATA.create_all(self._engine)
+
+    @classmethod
+    def at(cls, private: Path) -> Journal:
+        """The SQLite journal of the private zone at `private`."""
+        private.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(f"sqlite:///{private / 'journal.sqlite'}")
+
+    def record(self, run: RunRecord) -> None:
+        """Write one ended run; lasting when this returns."""
+        values = dict(vars(run))
+        values |= {"reasons": json.dumps(run.reasons, ensure_ascii=False), "ended_at": run.ended_at or _now()}
+        with self._engine.begin() as connection:
+            connection.execute(_RUNS.insert().values(values))
+
+    def last(self, dataset: str) -> RunRecord | None:
+        """How the newest run of `dataset` ended, or None."""
+        found = self._newest(_RUNS.c.dataset == dataset)
+        return found[0] if found else None
+
+    def last_success(self, dataset: str) -> RunRecord | None:
+        """The newest run of `dataset` that published, or found nothing to publish."""
+        found = self._newest(_RUNS.c.dataset == dataset, _RUNS.c.outcome.in_(("published", "unchanged")))
+        return found[0] if found else None
+
+    def since(self, moment: datetime) -> Sequence[RunRecord]:
+        """The newest run of each dataset that ended at or after `moment` (with a time zone), by dataset."""
+        runs = self._newest(_RUNS.c.ended_at >= moment.astimezone(UTC).replace(tzinfo=None), most=None)
+        newest: dict[str, RunRecord] = {}
+        for run in runs:
+            newest.setdefault(run.dataset, run)
+        return [newest[dataset] for dataset in sorted(newest)]
+
+    def accept(self, dataset: str, content_hash: str, *, who: str, because: str) -> None:
+        """Record that `who` accepts the shrunken content with this hash (or its first 12 digits), and why."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                _ACCEPTANCES.insert().values(
+                    dataset=dataset, content_hash=content_hash, accepted_at=_now(), who=who, because=because
+                )
+            )
+
+    def accepted(self, dataset: str) -> frozenset[str]:
+        """The content hashes of `dataset` that a person accepted."""
+        query = select(_ACCEPTANCES.c.content_hash).where(_ACCEPTANCES.c.dataset == dataset)
+        with self._engine.connect() as connection:
+            return frozenset(connection.execute(query).scalars())
+
+    def _newest(self, *conditions: object, most: int | None = 1) -> list[RunRecord]:
+        query = select(_RUNS).order_by(_RUNS.c.id.desc()).limit(most)
+        for condition in conditions:
+            query = query.where(condition)  # type: ignore[arg-type]  # SQLAlchemy's own expressions
+        with self._engine.connect() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+
+def _patient(connection: object, _record: object) -> None:
+    """Several datasets end at once: wait for the file instead of failing, and let readers read meanwhile."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # a DB-API connection
+    cursor.execute("PRAGMA busy_timeout = 30000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()
+
+
+def _run(row: Row[tuple[object, ...]]) -> RunRecord:
+    values = dict(row._mapping)
+    del values["id"]
+    values["reasons"] = tuple(json.loads(values["reasons"]))
+    values["ended_at"] = values["ended_at"].replace(tzinfo=UTC)
+    return RunRecord(**values)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+__all__ = ["Journal", "RunRecord"]

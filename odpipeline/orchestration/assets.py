@@ -1,0 +1,175 @@
+"""One declaration → captured, conformed, staged, published: one step that drives the flow, one event per stage.
+
+A failed blocking check does not stop the later outputs of the same Dagster step: the flow ends itself at a refusal,
+and the step raises afterwards, so that `published` is never materialised by a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from odpipeline import catalogue, flow, portal
+from odpipeline.conform import Conformed
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.town import Town
+from odpipeline.errors import OdpError
+from odpipeline.landing import Capture
+from odpipeline.monitoring.freshness import freshness
+from odpipeline.orchestration import metadata
+from odpipeline.orchestration.checks import check_results, check_specs
+from odpipeline.orchestration.keys import CATALOGUE, PORTAL, STAGES, asset_key, plain, system_key
+from odpipeline.orchestration.resources import zones
+from odpipeline.quality import QualityReport
+from odpipeline.store import Release, Staged
+from odpipeline.verdict import Verdict
+
+Event = dg.MaterializeResult[Any] | dg.AssetCheckResult
+
+_WORDS = {
+    "captured": "What the source delivered, byte for byte, kept in the private zone.",
+    "conformed": "The rows that could be read as the declared table; the others are in quarantine.",
+    "staged": "The complete release, anonymised, still private, waiting at the gate.",
+    "published": "The release that the public sees.",
+}
+_KINDS = {"conformed": {"duckdb", "parquet"}, "staged": {"duckdb", "parquet"}, "published": {"csv", "parquet"}}
+
+
+def dataset_assets(dataset: Dataset, town: Town) -> dg.AssetsDefinition:
+    """The four assets and five checks of `dataset`, computed in one step."""
+
+    @dg.multi_asset(
+        name=plain(dataset.id),
+        specs=_specs(dataset),
+        check_specs=check_specs(dataset.id),
+        can_subset=True,
+        pool=plain(dataset.source.system or dataset.id),
+    )
+    def step(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> Iterator[Event]:
+        yield from _run(context, dataset, town, duckdb)
+
+    return step
+
+
+def system_specs(town: Town) -> list[dg.AssetSpec]:
+    """The municipal systems that deliver something, as external assets."""
+    specs: dict[dg.AssetKey, dg.AssetSpec] = {}
+    for dataset in town.datasets:
+        key = system_key(dataset)
+        system = town.systems.get(dataset.source.system or "")
+        specs.setdefault(
+            key,
+            dg.AssetSpec(
+                key,
+                group_name="systems",
+                description=system.title if system else f"Where {key.path[-1]} delivers.",
+                kinds=set((system.kinds if system else ()) or (dataset.source.kind,)),
+                owners=[system.owner] if system and system.owner else [],
+            ),
+        )
+    return list(specs.values())
+
+
+def public_assets(town: Town) -> list[dg.AssetsDefinition]:
+    """The catalogue and the portal: rebuilt from the store, which is all they know."""
+    published = [asset_key(dataset.id, "published") for dataset in town.datasets]
+
+    @dg.asset(key=CATALOGUE, deps=published, group_name="public", kinds={"dcat"}, owners=[town.contact])
+    def catalogue_asset() -> dg.MaterializeResult[Any]:
+        """The DCAT-AP catalogue of everything that is published."""
+        written = catalogue.build(flow.Zones.of(town).store, town)
+        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(written))})
+
+    @dg.asset(key=PORTAL, deps=[CATALOGUE], group_name="public", kinds={"html"}, owners=[town.contact])
+    def portal_asset() -> dg.MaterializeResult[Any]:
+        """The pages that citizens read."""
+        written = portal.build(flow.Zones.of(town).store, town)
+        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(written))})
+
+    return [catalogue_asset, portal_asset]
+
+
+def _specs(dataset: Dataset) -> list[dg.AssetSpec]:
+    upstream = [system_key(dataset), *(asset_key(dataset.id, stage) for stage in STAGES)]
+    return [
+        dg.AssetSpec(
+            asset_key(dataset.id, stage),
+            deps=[upstream[place]],
+            skippable=True,
+            group_name=plain(dataset.theme_folder),
+            description=f"{dataset.title}. {_WORDS[stage]}",
+            owners=[dataset.owner],
+            kinds=_KINDS.get(stage, {dataset.source.kind}),
+            tags={"personal_data": str(dataset.personal_data), **{f"theme/{theme}": "" for theme in dataset.themes}},
+            code_version=dataset.code_version[:12],
+            metadata={"declaration": dataset.place()},
+            freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dataset.freshness.run)
+            if stage == "published"
+            else None,
+        )
+        for place, stage in enumerate(STAGES)
+    ]
+
+
+def _run(context: dg.AssetExecutionContext, dataset: Dataset, town: Town, duckdb: DuckDBResource) -> Iterator[Event]:
+    """Drive the flow: an event for each stage that is selected, an exception for a refusal or an error."""
+    wanted = {key.path[-1] for key in context.selected_asset_keys}
+    last = max(STAGES.index(stage) for stage in wanted)
+    verdict: Verdict | None = None
+    try:
+        with closing(flow.recorded(dataset, town, zones(town, duckdb))) as stages:
+            for reached in stages:
+                verdict = reached if isinstance(reached, Verdict) else verdict
+                yield from _selected(_events(reached, dataset), context)
+                if isinstance(reached, _ENDS[last]):
+                    return
+    except OdpError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    if verdict and not verdict.accepted:
+        reasons = "; ".join(verdict.reasons)
+        raise dg.Failure(f"{dataset.id}: refused, the last good release stays served: {reasons}", allow_retries=False)
+
+
+_ENDS: tuple[tuple[type, ...], ...] = ((Capture,), (QualityReport,), (Verdict,), ())
+"""The stage after which nothing more is to be done, when the last selected asset is the nth."""
+
+
+def _selected(events: Iterator[Event], context: dg.AssetExecutionContext) -> Iterator[Event]:
+    for event in events:
+        if isinstance(event, dg.MaterializeResult):
+            chosen = event.asset_key in context.selected_asset_keys
+        else:
+            chosen = dg.AssetCheckKey(event.asset_key, event.check_name) in context.selected_asset_check_keys  # type: ignore[arg-type]
+        if chosen:
+            yield event
+
+
+def _events(reached: flow.Stage, dataset: Dataset) -> Iterator[Event]:
+    match reached:
+        case Capture():
+            yield _done(dataset, "captured", metadata.of_capture(reached), reached.sha256)
+        case Conformed():
+            yield _done(dataset, "conformed", metadata.of_conformed(reached, dataset), None)
+            yield from check_results(dataset.id, reached.findings, only=("quarantine",))
+        case QualityReport():
+            yield from check_results(dataset.id, reached.findings, only=("expectations",))
+        case Staged():
+            yield _done(dataset, "staged", metadata.of_staged(reached), reached.content_hash)
+        case Verdict():
+            yield from check_results(dataset.id, reached.findings, only=("privacy", "gate"))
+        case Release():
+            shown = metadata.of_release(reached, dataset, unchanged=reached.checked_at > reached.published_at)
+            yield _done(dataset, "published", shown, reached.content_hash)
+            now = datetime.now(UTC)
+            ages = freshness(dataset, checked_at=reached.checked_at, data_date=reached.data_date, now=now)
+            yield from check_results(dataset.id, [f for f in ages.findings if f.rule == "data_age"])
+
+
+def _done(dataset: Dataset, stage: str, shown: dict[str, Any], version: str | None) -> dg.MaterializeResult[Any]:
+    data_version = dg.DataVersion(version) if version else None
+    return dg.MaterializeResult(asset_key=asset_key(dataset.id, stage), metadata=shown, data_version=data_version)

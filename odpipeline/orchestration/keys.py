@@ -1,0 +1,33 @@
+"""The names of assets: dataset and stage, the stage as a participle; municipal systems and hosts stand upstream."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import dagster as dg
+
+from odpipeline.declaration.dataset import Dataset
+
+STAGES = ("captured", "conformed", "staged", "published")
+"""The four assets of a dataset, in the order of the flow."""
+
+CATALOGUE, PORTAL = dg.AssetKey("catalogue"), dg.AssetKey("portal")
+
+
+def asset_key(dataset: str, stage: str) -> dg.AssetKey:
+    """The key of one stage of one dataset: `parkings/published`."""
+    return dg.AssetKey([dataset, stage])
+
+
+def system_key(dataset: Dataset) -> dg.AssetKey:
+    """The key of what delivers the dataset: its declared system, or the host, or `files` for a folder of the town."""
+    source = dataset.source
+    if source.system:
+        return dg.AssetKey(["systems", source.system])
+    return dg.AssetKey(["systems", urlsplit(getattr(source, "http", "")).hostname or "files"])
+
+
+def plain(name: str) -> str:
+    """`name` as Dagster takes it for ops and groups: letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name) or "town"

@@ -1,0 +1,76 @@
+"""The night: what is cheap to probe is probed first, the rest runs in lots, each dataset in a process of its own.
+
+A lot is one Dagster run; its steps run two at once in processes forked from a server that has already imported
+Great Expectations, so that the hard death of one dataset costs that dataset alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import dagster as dg
+
+from odpipeline import flow
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.town import Town
+from odpipeline.errors import OdpError
+from odpipeline.landing import Capture
+from odpipeline.orchestration import metadata
+from odpipeline.orchestration.keys import STAGES, asset_key
+from odpipeline.store import Release
+
+_PRELOAD = ["dagster", "great_expectations", "odpipeline.quality.engine", "odpipeline.flow"]
+_PROBED = ("http", "folder")
+"""The kinds of source that answer quickly whether something is new."""
+
+
+def lot_executor(at_once: int) -> dg.ExecutorDefinition:
+    """Processes from a preloaded fork server, `at_once` of them: a dead process is one dataset lost."""
+    settings = {"max_concurrent": at_once, "start_method": {"forkserver": {"preload_modules": _PRELOAD}}}
+    return dg.multiprocess_executor.configured(settings)
+
+
+def probe(datasets: Iterable[Dataset], town: Town, instance: dg.DagsterInstance) -> list[Dataset]:
+    """The datasets that must run: those that cannot be probed, have never been published, or have something new.
+
+    What is unchanged is confirmed in the store, recorded in the journal and told to Dagster, without a run. A probe
+    that fails is no answer: its dataset runs, and the run says what is wrong.
+    """
+    listed = list(datasets)
+    zones = flow.Zones.of(town)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        confirmed = list(pool.map(lambda dataset: _confirmed(dataset, town, zones), listed))
+    for dataset, release in zip(listed, confirmed, strict=True):
+        if release is not None:
+            shown = metadata.of_release(release, dataset, unchanged=True)
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(asset_key(dataset.id, "published"), metadata=shown)
+            )
+    return [dataset for dataset, release in zip(listed, confirmed, strict=True) if release is None]
+
+
+def lots(datasets: Sequence[Dataset], size: int) -> list[list[dg.AssetKey]]:
+    """The assets of `datasets`, `size` datasets to a lot."""
+    return [
+        [asset_key(dataset.id, stage) for dataset in datasets[start : start + size] for stage in STAGES]
+        for start in range(0, len(datasets), size)
+    ]
+
+
+def _confirmed(dataset: Dataset, town: Town, zones: flow.Zones) -> Release | None:
+    """The current release if the source has nothing new, else None; whatever goes wrong is left to the run."""
+    if dataset.source.kind not in _PROBED or zones.store.current(dataset.id) is None:
+        return None
+    try:
+        with closing(flow.recorded(dataset, town, zones)) as stages:
+            for reached in stages:
+                if isinstance(reached, Release):
+                    next(stages, None)  # lets the journal be written
+                    return reached
+                if not isinstance(reached, Capture):
+                    return None
+    except OdpError:
+        return None
+    return None

@@ -1,0 +1,91 @@
+"""The town's calendar: one schedule for the night, one for each cron that declarations name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import dagster as dg
+
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.town import Town
+from odpipeline.orchestration.keys import STAGES, asset_key, plain
+from odpipeline.orchestration.night import lots, probe
+
+DATASET_TAG = "odp/dataset"
+"""The tag of a run that serves one dataset."""
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def nightly_schedule(town: Town, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:  # type: ignore[name-defined]
+    """Every dataset once a night, in lots; what is unchanged is confirmed without a run."""
+
+    @dg.schedule(
+        name="nightly",
+        job=job,
+        cron_schedule=town.night.cron,
+        execution_timezone=town.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every dataset once a night: probe what is cheap to probe, run the rest in lots.",
+    )
+    def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        changed = probe(town.datasets, town, context.instance)
+        night = context.scheduled_execution_time.date().isoformat()
+        for number, lot in enumerate(lots(changed, town.night.lot_size), start=1):
+            yield dg.RunRequest(run_key=f"{night}/{number}", asset_selection=lot, tags={"odp/night": night})
+        if not changed:
+            yield dg.SkipReason("every source is unchanged; the releases were confirmed")
+
+    return nightly
+
+
+def frequent_schedules(town: Town, job: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:  # type: ignore[name-defined]
+    """One schedule for each declared cron; each dataset in a light run of its own."""
+    by_cron: dict[str, list[Dataset]] = defaultdict(list)
+    for dataset in town.datasets:
+        if dataset.schedule != "nightly":
+            by_cron[dataset.schedule].append(dataset)
+    return [_frequent(cron, datasets, town, job) for cron, datasets in sorted(by_cron.items())]
+
+
+def _frequent(
+    cron: str,
+    datasets: list[Dataset],
+    town: Town,
+    job: dg.UnresolvedAssetJobDefinition,  # type: ignore[name-defined]
+) -> dg.ScheduleDefinition:
+    names = ", ".join(dataset.id for dataset in datasets)
+
+    @dg.schedule(
+        name="every_" + plain(cron.replace("*/", "each").replace("*", "any").replace(" ", "_")),
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=town.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"At {cron}: {names}.",
+    )
+    def frequent(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        free = [dataset for dataset in datasets if not _under_way(dataset, context.instance)]
+        changed = probe(free, town, context.instance)
+        for dataset in changed:
+            yield dg.RunRequest(
+                run_key=f"{dataset.id}/{context.scheduled_execution_time.isoformat()}",
+                asset_selection=[asset_key(dataset.id, stage) for stage in STAGES],
+                tags={DATASET_TAG: dataset.id, "dagster/priority": "1"},
+            )
+        if not changed:
+            yield dg.SkipReason("unchanged, or still under way")
+
+    return frequent
+
+
+def _under_way(dataset: Dataset, instance: dg.DagsterInstance) -> bool:
+    """True when a run of this dataset waits or works: a second one would only lose the race."""
+    filters = dg.RunsFilter(tags={DATASET_TAG: dataset.id}, statuses=_UNDER_WAY)
+    return bool(instance.get_run_records(filters, limit=1))

@@ -1,0 +1,96 @@
+"""What is true of the files that were written, in plain SQL that shares no code with anonymisation.
+
+Measured on the staged Parquet and CSV themselves: anonymisation says what it meant to do, this says what it did.
+A fact that cannot be measured is a refusal, never a pass.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from odpipeline.declaration.dataset import Dataset, PersonalData
+from odpipeline.duck import DuckSettings, columns, connect, literal, quote
+from odpipeline.errors import PrivacyError
+from odpipeline.verdict import Finding
+
+
+def measure(parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings) -> tuple[Finding, ...]:
+    """Findings about the written files: columns, k-anonymity, small cells, and that both files tell the same.
+
+    Raises: PrivacyError when a fact cannot be computed.
+    """
+    files = {
+        "Parquet": f"read_parquet({literal(parquet)})",
+        "CSV": f"read_csv({literal(csv)}, header=true, all_varchar=true, delim=',', quote='\"', escape='\"')",
+    }
+    try:
+        with connect(duck) as connection:
+            findings = [_columns(connection, name, files[name], dataset) for name in files]
+            for name, relation in files.items():
+                findings += _small(connection, name, relation, dataset)
+                if dataset.privacy.quasi_identifiers:
+                    findings.append(_k(connection, name, relation, dataset))
+            return tuple(findings)
+    except duckdb.Error as error:
+        raise PrivacyError(
+            f"a privacy fact could not be measured on the written files ({type(error).__name__})",
+            where=dataset.place("privacy"),
+            mend="nothing is published until it can be; run again, and report it if it stays",
+        ) from None
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, name: str, relation: str, dataset: Dataset) -> Finding:
+    written = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+    expected = [field.name for field in dataset.fields if dataset.privacy.columns.get(field.name) != "drop"]
+    strangers = [column for column in written if column not in expected]
+    message = f"{name}: only the columns that have a published role are written"
+    if strangers:
+        message = f"{name}: columns without a published role are written: {', '.join(strangers)}; state their role"
+    return Finding("privacy", f"published_columns_{name.lower()}", not strangers, message)
+
+
+def _k(connection: duckdb.DuckDBPyConnection, name: str, relation: str, dataset: Dataset) -> Finding:
+    quasi, k = columns(dataset.privacy.quasi_identifiers), dataset.privacy.k or 0
+    found = connection.execute(
+        f"SELECT min(n), count(*), sum(n) FILTER (WHERE n < {k}) "
+        f"FROM (SELECT count(*) AS n FROM {relation} GROUP BY {quasi})"
+    ).fetchone()
+    smallest, classes, exposed = found if found and found[1] else (0, 0, 0)
+    passed = classes > 0 and smallest >= k and k > 0
+    message = f"{name}: the smallest of {classes} equivalence classes holds {smallest} rows, k = {k}"
+    if not passed:
+        message += f"; {exposed or 0} rows could single out persons: generalise further at {dataset.place('privacy')}"
+    counts = {"smallest_class_rows": int(smallest), "classes": int(classes), "k": k}
+    return Finding("privacy", f"k_anonymity_{name.lower()}", passed, message, counts=counts)
+
+
+def _small(connection: duckdb.DuckDBPyConnection, name: str, relation: str, dataset: Dataset) -> list[Finding]:
+    findings = []
+    for column, least in dataset.privacy.small_cells.items():
+        number = f"CAST({quote(column)} AS BIGINT)"
+        found = connection.execute(
+            f"SELECT count(*) FROM {relation} WHERE {number} IS NULL OR {number} < {least}"
+        ).fetchone()
+        below = int(found[0]) if found else -1
+        message = f"{name}: {below} rows have a {column} below {least}"
+        findings.append(
+            Finding(
+                "privacy", f"small_cells_{column}_{name.lower()}", below == 0, message, column=column,
+                counts={"rows_below": below, "least": least},
+            )
+        )  # fmt: skip
+    return findings
+
+
+def summary(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, object]:
+    """What the public reads about anonymisation in `release.json`: techniques, k, and whether it held."""
+    return {
+        "personal_data": str(dataset.personal_data),
+        "legal_basis": dataset.legal_basis,
+        "quasi_identifiers": list(dataset.privacy.quasi_identifiers),
+        "k": dataset.privacy.k if dataset.personal_data is PersonalData.PRESENT else None,
+        "small_cells": dict(dataset.privacy.small_cells),
+        "measured": [f.message for f in findings],
+    }

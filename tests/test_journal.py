@@ -1,0 +1,36 @@
+"""The journal remembers how runs ended and what persons accepted."""
+
+from datetime import UTC, datetime, timedelta
+
+from odpipeline.journal import Journal, RunRecord
+
+
+def test_the_last_run_is_the_newest(tmp_path):
+    journal = Journal.at(tmp_path)
+    journal.record(RunRecord("parkings", "published", rows_in=10, version=1))
+    journal.record(RunRecord("parkings", "refused", ("trop peu de lignes",)))
+    assert journal.last("parkings").reasons == ("trop peu de lignes",)
+    assert journal.last_success("parkings").version == 1
+    assert journal.last("budget") is None
+
+
+def test_since_gives_one_record_a_dataset(tmp_path):
+    journal = Journal.at(tmp_path)
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    for outcome in ("failed", "published"):
+        journal.record(RunRecord("parkings", outcome))
+    journal.record(RunRecord("budget", "unchanged"))
+    assert [(r.dataset, r.outcome) for r in journal.since(before)] == [("budget", "unchanged"), ("parkings", "published")]
+    assert journal.since(datetime.now(UTC) + timedelta(hours=1)) == []
+
+
+def test_an_acceptance_is_of_one_dataset(tmp_path):
+    journal = Journal.at(tmp_path)
+    journal.accept("parkings", "a" * 12, who="moi", because="travaux")
+    assert journal.accepted("parkings") == {"a" * 12}
+    assert journal.accepted("budget") == frozenset()
+
+
+def test_the_private_zone_is_made_for_its_owner_only(tmp_path):
+    Journal.at(tmp_path / "private")
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
