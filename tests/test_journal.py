@@ -20,7 +20,10 @@ def test_since_gives_one_record_a_dataset(tmp_path):
     for outcome in ("failed", "published"):
         journal.record(RunRecord("parkings", outcome))
     journal.record(RunRecord("budget", "unchanged"))
-    assert [(r.dataset, r.outcome) for r in journal.since(before)] == [("budget", "unchanged"), ("parkings", "published")]
+    assert [(r.dataset, r.outcome) for r in journal.since(before)] == [
+        ("budget", "unchanged"),
+        ("parkings", "published"),
+    ]
     assert journal.since(datetime.now(UTC) + timedelta(hours=1)) == []
 
 

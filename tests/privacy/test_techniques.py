@@ -87,9 +87,7 @@ def test_a_band_holds_its_value(age, width, aides):
 
 @pytest.mark.parametrize(("part", "expected"), [("year", 2026), ("month", "2026-03"), ("quarter", "2026-T1")])
 def test_a_date_keeps_the_declared_part(part, expected, aides, rows, tmp_path, duck):
-    out = anonymise(
-        rows(TEN_PEOPLE), aides({"depuis": {"generalise": {"date": part}}}), tmp_path, duck, salt="1"
-    )
+    out = anonymise(rows(TEN_PEOPLE), aides({"depuis": {"generalise": {"date": part}}}), tmp_path, duck, salt="1")
     assert read(out.parquet, "DISTINCT depuis") == [(expected,)]
 
 
