@@ -7,6 +7,8 @@ on one level shares it on every coarser one; otherwise a coarser release could b
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -29,7 +31,7 @@ class Hierarchies:
     def _read(self, relative: str) -> tuple[int, str]:
         try:
             with (self._root / relative).open(encoding="utf-8-sig", newline="") as file:
-                return _nested(csv.reader(file, delimiter=";", strict=True), relative)
+                return _nested(file, relative)
         except UnicodeDecodeError:
             return 0, f"{relative} is not UTF-8; save it in UTF-8"
         except csv.Error as error:
@@ -38,7 +40,8 @@ class Hierarchies:
             return 0, f"there is no file {relative}; write it, or correct the path (relative to the town)"
 
 
-def _nested(reader: csv._reader, relative: str) -> tuple[int, str]:
+def _nested(lines: Iterable[str], relative: str) -> tuple[int, str]:
+    reader = csv.reader(lines, delimiter=";", strict=True)
     width = 0
     coarser: list[dict[str, tuple[str, int]]] = []
     for row in reader:
@@ -52,7 +55,7 @@ def _nested(reader: csv._reader, relative: str) -> tuple[int, str]:
             return 0, f"{place} has {len(row)} values and the first line has {width}; give every line as many"
         if row[0] in coarser[0]:
             return 0, f"{place} repeats the leaf of line {coarser[0][row[0]][1]}; give each leaf one line"
-        for level, (value, above) in enumerate(zip(row, row[1:], strict=False)):
+        for level, (value, above) in enumerate(pairwise(row)):
             first, line = coarser[level].setdefault(value, (above, reader.line_num))
             if first != above:
                 return 0, (

@@ -34,5 +34,5 @@ class Patterns:
             self._connection.execute(f"SELECT regexp_matches('', {quoted})")
         except duckdb.Error as error:
             reason = str(error).removeprefix("Invalid Input Error: ").split("\n", 1)[0].split(": ", 1)[0]
-            return f"RE2 cannot compile this pattern ({reason}); write it without look-around (?=…) or back-reference \\1"
+            return f"RE2 cannot compile it ({reason}); write it without look-around (?=…) and back-reference (\\1)"
         return ""

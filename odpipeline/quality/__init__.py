@@ -1,0 +1,11 @@
+"""Quality: Great Expectations, pushed down to our own DuckDB connection.
+
+`suites` turns a declaration into a suite and reads the dataset's own file; `check` evaluates it on a Parquet file.
+Importing this package does not import Great Expectations: `check` does, when it is called.
+"""
+
+from odpipeline.quality.checking import check
+from odpipeline.quality.report import QualityReport
+from odpipeline.quality.suites import Expectation, Suite, output_suite, suite_faults, suite_for
+
+__all__ = ["Expectation", "QualityReport", "Suite", "check", "output_suite", "suite_faults", "suite_for"]

@@ -1,0 +1,59 @@
+"""One module per kind of municipal system; the table below holds kind → module.
+
+A new kind is one model in `odpipeline/declaration/source.py`, one module here with an `extract(source, order)`, and
+one line in `KINDS`; a test holds the three together.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.town import Town
+from odpipeline.errors import OdpError, SourceError, located
+from odpipeline.sources import database, folder, web
+from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
+
+__all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract"]
+
+KINDS: dict[str, Callable[[Any, Order], Delivery | Unchanged]] = {
+    "http": web.extract,
+    "sql": database.extract,
+    "folder": folder.extract,
+}
+"""Kind of source, as declared → what fetches it."""
+
+
+def extract(dataset: Dataset, town: Town, folder: Path, since: Validators | None) -> Delivery | Unchanged:
+    """Fetch what `dataset.source` declares into `folder` (made if need be), or learn that nothing changed.
+
+    Raises: SourceError, SourceUnavailable, SecretMissing; OdpError when the disk is full.
+    """
+    with located(dataset.id):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        source = dataset.source
+        order = Order(_system(dataset, town), town.root, folder, since, dataset.place("source"))
+        try:
+            return KINDS[source.kind](source, order)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise OdpError(
+                "the disk is full: the delivery could not be written",
+                where="the private zone",
+                mend="free space where `private` of town.yaml points, or lower `retention`, and run again",
+            ) from None
+
+
+def _system(dataset: Dataset, town: Town) -> Any:
+    name = dataset.source.system
+    if name is not None and name not in town.systems:
+        raise SourceError(
+            f"there is no system {name!r}",
+            where=dataset.place("source", "system"),
+            mend=f"town.yaml has: {', '.join(town.systems) or 'none'}",
+        )
+    return town.systems[name] if name is not None else None

@@ -1,0 +1,287 @@
+"""What a single key cannot tell: columns that exist, systems that are known, bounds that fit, files that are there.
+
+Each check is a small generator of (place, what is wrong and how to mend it); `CHECKS` is the whole list, `faults` runs
+it. No check needs the network.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from croniter import croniter
+
+from odpipeline.declaration import privacy_rules
+from odpipeline.declaration.dataset import Constraints, Dataset, TableField
+from odpipeline.declaration.drafts import inside
+from odpipeline.declaration.hierarchy_files import Hierarchies
+from odpipeline.declaration.patterns import Patterns
+from odpipeline.declaration.positions import Place
+from odpipeline.declaration.source import FolderSource, HttpSource, SqlSource
+from odpipeline.declaration.town import System, Town
+from odpipeline.declaration.wording import unknown
+
+THEMES = ("AGRI", "ECON", "EDUC", "ENER", "ENVI", "GOVE", "HEAL", "INTR", "JUST", "OP_DATPRO", "REGI", "SOCI", "TECH",
+          "TRAN")  # fmt: skip
+"""The EU vocabulary data-theme, which DCAT-AP 3.0.1 demands."""
+
+LICENCES = ("etalab-2.0", "ODbL-1.0")
+"""The licences of CRPA D323-2-1 for data."""
+
+_NUMBERS = ("integer", "number", "year")
+_READ_TIMES: dict[str, Callable[[str], object]] = {
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "time": time.fromisoformat,
+    "yearmonth": lambda text: date.fromisoformat(f"{text}-01"),
+}
+
+Faults = Iterator[tuple[Place, str]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the checks of all datasets share. `town` is None when town.yaml itself has faults."""
+
+    root: Path
+    town: Town | None
+    patterns: Patterns
+    hierarchies: Hierarchies
+
+
+def faults(dataset: Dataset, bench: Bench) -> Faults:
+    """Every fault of `dataset` that the models cannot see, as (place, what)."""
+    for check in CHECKS:
+        yield from check(dataset, bench)
+
+
+def _names(dataset: Dataset, _: Bench) -> Faults:
+    """Fields that DuckDB could not tell apart (its columns know no case), and delivered columns said twice."""
+    seen: dict[str, str] = {}
+    for index, field in enumerate(dataset.fields):
+        if (first := seen.setdefault(field.name.casefold(), field.name)) is not field.name:
+            how = "stands twice" if first == field.name else f"differs from {first!r} by its case only"
+            yield ("fields", index, "name"), f"the field {field.name!r} {how}; rename one of them"
+    delivered = {field.source or field.name for field in dataset.fields}
+    for index, column in enumerate(dataset.ignored_columns):
+        if column in delivered:
+            what = f"ignored_columns: {column!r} is also a field; keep it in one of the two"
+            yield ("ignored_columns", index), what
+
+
+def _columns(dataset: Dataset, _: Bench) -> Faults:
+    """The columns that key, freshness and format speak of."""
+    published = {field.name: field for field in dataset.published_fields}
+    if not published:
+        yield ("privacy", "columns"), "every field is dropped, nothing would be published; keep one at least"
+    for index, column in enumerate(dataset.key):
+        if column not in published:
+            yield ("key", index), _unpublished("key", column, dataset)
+        elif column in dataset.key[:index]:
+            yield ("key", index), f"key: {column!r} stands twice; keep one"
+    event, place = dataset.freshness.column, ("freshness", "column")
+    if event and event not in published:
+        yield place, _unpublished("freshness.column", event, dataset)
+    elif event and published[event].type not in ("date", "datetime"):
+        kind = published[event].type
+        yield place, f"freshness.column: {event!r} is published as {kind}; name a date or datetime column"
+    if dataset.freshness.data and not event:
+        what = "freshness.data promises an age, but nothing tells it; name the event's column in freshness.column"
+        yield ("freshness", "data"), what
+    delivered = [field.source or field.name for field in dataset.fields] + list(dataset.ignored_columns)
+    for name in dataset.format.ignore_rows:
+        if name not in delivered:
+            yield ("format", "ignore_rows", name), unknown("column", name, delivered, inside="format.ignore_rows")
+
+
+def _unpublished(key: str, column: str, dataset: Dataset) -> str:
+    if any(field.name == column for field in dataset.fields):
+        return f"{key}: {column!r} is dropped by privacy.columns; name a published column"
+    return unknown("column", column, [field.name for field in dataset.published_fields], inside=key)
+
+
+def _field_formats(dataset: Dataset, _: Bench) -> Faults:
+    """What a field says about its spelling."""
+    for index, field in enumerate(dataset.fields):
+        place = ("fields", index)
+        if field.type in ("date", "datetime", "time") and field.format != "default" and "%" not in field.format:
+            what = f"the format of {field.name!r} is a strptime pattern such as %d/%m/%Y, or `default` for ISO 8601"
+            yield (*place, "format"), what
+        if field.decimalChar and field.decimalChar == field.groupChar:
+            what = f"decimalChar and groupChar of {field.name!r} are the same sign; numbers could not be read"
+            yield (*place, "groupChar"), what
+        if field.type == "boolean" and (both := set(field.trueValues) & set(field.falseValues)):
+            what = f"{len(both)} spelling(s) of {field.name!r} mean both true and false; keep each in one list"
+            yield (*place, "falseValues"), what
+
+
+def _constraints(dataset: Dataset, bench: Bench) -> Faults:
+    """Bounds, lengths, patterns and lists that fit the field's type."""
+    for index, field in enumerate(dataset.fields):
+        if field.constraints != _NO_CONSTRAINTS:
+            for word, what in _constraint_faults(field, bench.patterns):
+                yield ("fields", index, "constraints", word), f"{word} of {field.name!r} {what}"
+
+
+_NO_CONSTRAINTS = Constraints()
+
+
+def _constraint_faults(field: TableField, patterns: Patterns) -> Iterator[tuple[str, str]]:
+    said = field.constraints
+    bounds = {"minimum": said.minimum, "maximum": said.maximum}
+    wrong = {word: why for word, bound in bounds.items() if bound is not None and (why := _misfit(bound, field.type))}
+    yield from wrong.items()
+    if not wrong and said.minimum is not None and said.maximum is not None and said.minimum > said.maximum:  # type: ignore[operator]
+        yield "minimum", "is greater than maximum; no value could be right"
+    for word in ("minLength", "maxLength", "pattern"):
+        if getattr(said, word) is not None and field.type not in ("string", "array", "object", "any"):
+            yield word, f"is for texts, and the field's type is {field.type}; remove it, or make the type string"
+    if said.minLength is not None and said.maxLength is not None and said.minLength > said.maxLength:
+        yield "minLength", "is greater than maxLength; no value could be right"
+    if said.pattern is not None and (why := patterns.fault(said.pattern)):
+        yield "pattern", f"is not usable: {why}"
+    if said.enum is not None:
+        misfits = [why for value in said.enum if (why := _misfit(value, field.type, listed=True))]
+        if misfits or not said.enum:
+            yield "enum", misfits[0] if misfits else "is empty; list the values allowed, or remove it"
+
+
+def _misfit(value: object, kind: str, *, listed: bool = False) -> str:
+    """Why `value` cannot be a bound (or, `listed`, one of the values) of a field of type `kind`; '' when it can."""
+    if kind in _NUMBERS:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return "" if number else f"must be a number without quotes, because the field's type is {kind}"
+    if kind in _READ_TIMES:
+        try:
+            _READ_TIMES[kind](str(value))
+        except ValueError:
+            return f"must be an ISO 8601 {kind}, because that is the field's type"
+        return "" if isinstance(value, str) else f"must be in quotes, because the field's type is {kind}"
+    if not listed:
+        return f"needs an order, and values of type {kind} have none; remove it, or give the field another type"
+    if kind == "boolean":
+        return "" if isinstance(value, bool) else "must hold true or false only, because the field's type is boolean"
+    return "" if isinstance(value, str) else f"must hold texts in quotes, because the field's type is {kind}"
+
+
+def _rows_ignored(dataset: Dataset, bench: Bench) -> Faults:
+    for column, pattern in dataset.format.ignore_rows.items():
+        if why := bench.patterns.fault(pattern):
+            yield ("format", "ignore_rows", column), f"format.ignore_rows of {column!r} is not usable: {why}"
+
+
+def _vocabularies(dataset: Dataset, _: Bench) -> Faults:
+    for index, theme in enumerate(dataset.themes):
+        if theme not in THEMES:
+            yield ("themes", index), unknown("theme", theme, THEMES)
+    if dataset.licence not in LICENCES:
+        yield ("licence",), unknown("licence", dataset.licence, LICENCES)
+
+
+def _schedule(dataset: Dataset, _: Bench) -> Faults:
+    if dataset.schedule != "nightly" and (why := cron_fault(dataset.schedule)):
+        yield ("schedule",), f"schedule: {why}, or `nightly`"
+
+
+def cron_fault(cron: str) -> str:
+    """What is wrong with a cron expression of five parts; an empty text when nothing is."""
+    if len(cron.split()) == 5 and re.fullmatch(r"[\d*/,\-\sA-Za-z]+", cron) and croniter.is_valid(cron):
+        return ""
+    return f'{cron!r} is no cron expression; write minute, hour, day, month and weekday, such as "0 6 * * 1"'
+
+
+def _source(dataset: Dataset, bench: Bench) -> Faults:
+    """The system that the source names, and what each kind of source needs of it."""
+    source, name = dataset.source, dataset.source.system
+    systems = bench.town.systems if bench.town else None
+    if systems is not None and name is not None and name not in systems:
+        yield ("source", "system"), unknown("system", name, list(systems), inside="source.system")
+        return
+    system = systems[name] if systems is not None and name is not None else None
+    match source:
+        case HttpSource():
+            yield from _http(source, system)
+        case SqlSource():
+            yield from _sql(source, system)
+        case FolderSource():
+            yield from _folder(source, system)
+
+
+def _http(source: HttpSource, system: System | None) -> Faults:
+    place = ("source", "http")
+    if source.http.startswith("/"):
+        if source.system is None:
+            yield place, "the address is a path; name the system it belongs to with `system:`, or write https://…"
+    elif why := address_fault(source.http):
+        yield place, f"source.http: {why}"
+    if system is not None and system.url is None:
+        yield ("source", "system"), f"the system {source.system!r} has no url in town.yaml; an http source needs one"
+
+
+def address_fault(address: str) -> str:
+    """What is wrong with an address of the web; an empty text when nothing is."""
+    try:
+        parts = urlsplit(address)
+        secret, host = parts.password or parts.username, parts.hostname
+    except ValueError:
+        return "the address cannot be read; write https://host/path"
+    if secret:
+        return "the address holds a user or a password; secrets stay in the environment, name one with `token:`"
+    if parts.scheme not in ("http", "https") or not host:
+        return "expected an address https://host/path, or a path /… below the system's address"
+    return ""
+
+
+def _sql(source: SqlSource, system: System | None) -> Faults:
+    if source.system is None:
+        yield ("source",), "a sql source needs the system that it asks; add `system:` with a name of town.yaml"
+    elif system is not None and system.url is None:
+        yield ("source", "system"), f"the system {source.system!r} has no url in town.yaml; a sql source needs one"
+    if not re.match(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH)\b", source.sql, re.IGNORECASE | re.DOTALL):
+        yield ("source", "sql"), "source.sql: the query must begin with SELECT or WITH; it only reads"
+
+
+def _folder(source: FolderSource, system: System | None) -> Faults:
+    path = Path(source.folder)
+    if path.is_absolute() or ".." in path.parts:
+        what = "source.folder: the path stays below its folder; write it without a leading / and without .."
+        yield ("source", "folder"), what
+    if system is not None and system.folder is None:
+        yield ("source", "system"), f"the system {source.system!r} has no folder in town.yaml; a drop folder needs one"
+
+
+def _suite(dataset: Dataset, bench: Bench) -> Faults:
+    named = dataset.quality.suite
+    place = ("quality", "suite")
+    if named is not None and (not inside(bench.root, named) or not (bench.root / named).is_file()):
+        yield place, f"there is no suite {named!r} in the town; write it, or remove quality.suite"
+    elif (file := dataset.suite_file) and (why := _suite_fault(file)):
+        yield place, f"{file.relative_to(bench.root).as_posix()}{why}"
+
+
+def _suite_fault(file: Path) -> str:
+    """What is wrong with a suite as a whole; each expectation is looked at by `quality`."""
+    try:
+        suite = json.loads(file.read_text("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        return f":{error.lineno}: the suite is not JSON ({error.msg}); mend it"
+    except (UnicodeDecodeError, OSError, RecursionError):
+        return ": the suite cannot be read; save it as JSON in UTF-8"
+    if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
+        return ':1: the suite must hold a list "expectations"; see the starter town for one'
+    return ""
+
+
+def _privacy(dataset: Dataset, bench: Bench) -> Faults:
+    return privacy_rules.faults(dataset, bench.hierarchies)
+
+
+CHECKS: Sequence[Callable[[Dataset, Bench], Faults]] = (
+    _names, _columns, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule, _source, _suite, _privacy,
+)  # fmt: skip
+"""Every check, in the order of a declaration."""

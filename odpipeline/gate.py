@@ -1,0 +1,102 @@
+"""This is the rule that stops publication: the one place that says publish or refuse, and nothing else decides.
+
+A verdict is about exactly one content. It says yes only if something was staged, something was checked, and no
+critical finding failed; a check that could not run never comes this far, because it raises. The gate adds what only
+it can know: how the staged content compares with what the public sees now (the shrink guard). A person can accept
+that comparison, and only that, for one content hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.store import Release, Staged
+from odpipeline.verdict import Finding, Severity, Verdict
+
+SHORTEST_ACCEPTANCE = 12
+"""The least number of leading hexadecimal digits of a content hash that an acceptance must name."""
+
+
+def judge(
+    dataset: Dataset,
+    staged: Staged | None,
+    current: Release | None,
+    findings: Iterable[Finding],
+    *,
+    accepted: Collection[str] = (),
+) -> Verdict:
+    """All findings about `staged`, and the gate's own, as a verdict for exactly these bytes.
+
+    `current` is the release that the public sees. `accepted` are the content hashes (whole, or 12 digits and more)
+    whose emptied, shrunken or narrowed content a person accepted.
+    """
+    found = tuple(findings)
+    if staged is None:
+        return refuse(dataset, found)
+    guarded = tuple(_accepted(finding, staged, accepted) for finding in _shrink_guard(dataset, staged, current))
+    return Verdict(dataset.id, staged.content_hash, (*found, *guarded, _checked(found)))
+
+
+def refuse(dataset: Dataset, findings: Iterable[Finding]) -> Verdict:
+    """The verdict when nothing came to be staged; it is never accepted, whatever `findings` say."""
+    found = tuple(findings)
+    blocking = sum(finding.blocks for finding in found)
+    message = f"nothing was staged: {blocking} of {len(found)} findings forbid it"
+    severity = Severity.INFO if blocking else Severity.CRITICAL
+    gate = Finding("gate", "staged", passed=False, message=message, severity=severity)
+    return Verdict(dataset.id, "", (*found, gate))
+
+
+def _checked(found: tuple[Finding, ...]) -> Finding:
+    if not found:
+        message = "nothing was checked; a release without any check is not published: look at the dataset's schema"
+        return Finding("gate", "checked", passed=False, message=message)
+    counts = {"findings": len(found), "failed": sum(not finding.passed for finding in found)}
+    return Finding("gate", "checked", passed=True, message=f"{len(found)} findings were judged", counts=counts)
+
+
+def _shrink_guard(dataset: Dataset, staged: Staged, current: Release | None) -> Iterator[Finding]:
+    """An emptied, shrunken or narrowed content is most often an accident at the source."""
+    yield _rows(dataset, staged, current)
+    if current is not None:
+        yield _columns(staged, current)
+
+
+def _columns(staged: Staged, current: Release) -> Finding:
+    vanished = [column for column in current.columns if column not in staged.columns]
+    message = f"every column of version {current.version} is there"
+    if vanished:
+        message = f"columns of version {current.version} have vanished: {', '.join(vanished)}"
+    return Finding("shrink", "vanished_columns", not vanished, message, counts={"vanished_columns": len(vanished)})
+
+
+def _rows(dataset: Dataset, staged: Staged, current: Release | None) -> Finding:
+    before = current.rows if current else 0
+    lost = max(0, before - staged.rows)
+    counts = {"rows": staged.rows, "rows_before": before, "lost_rows": lost}
+    if staged.rows == 0:
+        return Finding("shrink", "rows", passed=False, message="the release would be empty", counts=counts)
+    if current is None:
+        return Finding("shrink", "rows", passed=True, message=f"first release, {staged.rows} rows", counts=counts)
+    share = lost / before if before else 0.0
+    passed = share <= dataset.shrink
+    message = f"{staged.rows} rows, {before} in version {current.version}"
+    if not passed:
+        message = (
+            f"{lost} of {before} rows of version {current.version} are lost ({share:.1%}, limit {dataset.shrink:.1%})"
+        )
+    return Finding("shrink", "rows", passed, message, counts=counts)
+
+
+def _accepted(finding: Finding, staged: Staged, accepted: Collection[str]) -> Finding:
+    """`finding` as passed if a person accepted this content, else with the way to accept it."""
+    if finding.passed:
+        return finding
+    named = staged.content_hash[:SHORTEST_ACCEPTANCE]
+    if any(len(a) >= SHORTEST_ACCEPTANCE and staged.content_hash.startswith(a) for a in accepted):
+        message, passed = f"{finding.message}; accepted by a person for exactly this content ({named})", True
+    else:
+        remedy = f"if this is right, accept it: odp accept {staged.dataset} {named} --because …"
+        message, passed = f"{finding.message}; {remedy}", False
+    return Finding(finding.group, finding.rule, passed, message, finding.severity, finding.column, finding.counts)

@@ -1,0 +1,265 @@
+"""What Great Expectations asks, as SQL for DuckDB: one aggregate for each metric, so that one scan answers many.
+
+Three tables tell how a metric is had: `SCANNED` (an aggregate of the one scan of all rows), `GROUPED` (from the counts
+of equal values; each set of columns is grouped once), `KNOWN` (from the columns' names and types alone). Answers agree
+with Great Expectations on pandas, whose handling of missing values is followed. Bounds, lists and patterns come from
+declarations; no value of a cell ever enters a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from odpipeline.duck import literal
+
+Expression = ColumnElement[Any]
+
+
+class ColumnMissing(Exception):
+    """The rows have no column of that name."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One metric as Great Expectations asks for it; `types` maps the columns there are to their DuckDB types."""
+
+    domain: Mapping[str, Any]
+    value: Mapping[str, Any]
+    types: Mapping[str, str]
+
+    def column(self, key: str = "column") -> Expression:
+        """The column that the domain names.
+
+        Raises: ColumnMissing.
+        """
+        return self._known(self.domain[key])
+
+    def columns(self) -> list[Expression]:
+        """The columns of `column_list`.
+
+        Raises: ColumnMissing.
+        """
+        return [self._known(name) for name in self.domain["column_list"]]
+
+    def type(self) -> str:
+        """The DuckDB type of the domain's column.
+
+        Raises: ColumnMissing.
+        """
+        self.column()
+        return self.types[self.domain["column"]]
+
+    def _known(self, name: str) -> Expression:
+        if name not in self.types:
+            raise ColumnMissing
+        return sa.column(name)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Rows counted by equal values of `columns`, those for which `considered` does not hold left out."""
+
+    columns: tuple[str, ...]
+    considered: Expression
+
+    @property
+    def key(self) -> tuple[tuple[str, ...], str]:
+        """Equal for groupings with the same answer."""
+        return self.columns, str(self.considered)
+
+    def select(self, rows: sa.FromClause) -> sa.Select[Any]:
+        """One row: different values, rows whose value stands more than once, rows."""
+        named: list[Expression] = [sa.column(name) for name in self.columns]
+        size = sa.func.count().label("size")
+        groups = sa.select(size).select_from(rows).where(self.considered).group_by(*named).subquery("groups")
+        again = sa.func.coalesce(sa.func.sum(groups.c.size).filter(groups.c.size > 1), 0)
+        return sa.select(sa.func.count(), again, sa.func.coalesce(sa.func.sum(groups.c.size), 0)).select_from(groups)
+
+
+def _rows(condition: Expression) -> Expression:
+    return sa.func.count().filter(condition)
+
+
+def _present(asked: Asked) -> Expression:
+    return sa.func.count(asked.column())
+
+
+def _missing(asked: Asked) -> Expression:
+    return sa.func.count() - _present(asked)
+
+
+def _within(measured: Expression, value: Mapping[str, Any], convert: Callable[[Any], Any]) -> Expression:
+    conditions = []
+    if (low := value.get("min_value")) is not None:
+        low = convert(low)
+        conditions.append(measured > low if value.get("strict_min") else measured >= low)
+    if (high := value.get("max_value")) is not None:
+        high = convert(high)
+        conditions.append(measured < high if value.get("strict_max") else measured <= high)
+    return sa.and_(*conditions)
+
+
+def _as_cell(value: Any, kind: str) -> Any:
+    """A bound or a value of a list in the column's type; see `kinds.as_gx` for the times of day and the months."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # a whole bound keeps the comparison of whole numbers whole
+    if isinstance(value, str):
+        return _FROM_TEXT[kind](value) if kind in _FROM_TEXT else value
+    if isinstance(value, datetime):
+        return value.time() if kind == "TIME" else value
+    if isinstance(value, date) and kind == "VARCHAR":
+        return value.strftime("%Y-%m")
+    return value
+
+
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "DATE": date.fromisoformat,
+    "TIMESTAMP": datetime.fromisoformat,
+    "TIME": time.fromisoformat,
+}
+
+
+def _outside(asked: Asked) -> Expression:
+    kind = asked.type()
+    return _rows(~_within(asked.column(), asked.value, lambda bound: _as_cell(bound, kind)))
+
+
+def _text(asked: Asked) -> Expression:
+    return asked.column() if asked.type() == "VARCHAR" else sa.cast(asked.column(), sa.VARCHAR)
+
+
+def _wrong_length(asked: Asked) -> Expression:
+    length = sa.func.length(_text(asked))
+    if (exact := asked.value.get("value")) is not None:
+        return _rows(length != int(exact))
+    return _rows(~_within(length, asked.value, int))
+
+
+def _listed(asked: Asked) -> Expression:
+    kind = asked.type()
+    return asked.column().in_([_as_cell(value, kind) for value in asked.value["value_set"]])
+
+
+def _matches(asked: Asked) -> Expression:
+    # A pattern in the text of the statement is compiled once; as a parameter it would be compiled for each row.
+    pattern: Expression = sa.literal_column(literal(asked.value["regex"]))
+    return sa.func.regexp_matches(_text(asked), pattern, type_=sa.Boolean)
+
+
+def _pair_considered(asked: Asked) -> Expression:
+    first, second = asked.column("column_A"), asked.column("column_B")
+    match asked.domain.get("ignore_row_if"):
+        case "either_value_is_missing":
+            return sa.and_(first.is_not(None), second.is_not(None))
+        case "neither":
+            return sa.true()
+        case _:
+            return sa.or_(first.is_not(None), second.is_not(None))
+
+
+def _pair_fails(asked: Asked, holds: Expression) -> Expression:
+    """A comparison with a missing value does not hold, as in pandas."""
+    return _rows(sa.and_(_pair_considered(asked), holds.is_not(sa.true())))
+
+
+def _not_greater(asked: Asked) -> Expression:
+    first, second = asked.column("column_A"), asked.column("column_B")
+    return _pair_fails(asked, first >= second if asked.value.get("or_equal") else first > second)
+
+
+def _not_equal(asked: Asked) -> Expression:
+    return _pair_fails(asked, asked.column("column_A") == asked.column("column_B"))
+
+
+def _key_considered(asked: Asked) -> Expression:
+    columns = asked.columns()
+    match asked.domain.get("ignore_row_if"):
+        case "any_value_is_missing":
+            return sa.and_(*(column.is_not(None) for column in columns))
+        case "never":
+            return sa.true()
+        case _:
+            return sa.or_(*(column.is_not(None) for column in columns))
+
+
+def _quantiles(asked: Asked) -> Expression:
+    shares = ", ".join(repr(float(share)) for share in asked.value["quantiles"])
+    return sa.func.quantile_disc(asked.column(), sa.literal_column(f"[{shares}]"))
+
+
+def _aggregate(name: str) -> Callable[[Asked], Expression]:
+    return lambda asked: getattr(sa.func, name)(asked.column(), type_=sa.types.NullType())
+
+
+def _share_present(asked: Asked) -> Expression:
+    rows: Expression = sa.func.count()
+    return sa.func.coalesce(sa.cast(_present(asked), sa.DOUBLE) / sa.func.nullif(rows, 0), 0)
+
+
+SCANNED: dict[str, Callable[[Asked], Expression]] = {
+    "table.row_count": lambda _: sa.func.count(),
+    "column_values.nonnull.unexpected_count": _missing,
+    "column_values.null.unexpected_count": _present,
+    "column_values.between.unexpected_count": _outside,
+    "column_values.in_set.unexpected_count": lambda asked: _rows(~_listed(asked)),
+    "column_values.not_in_set.unexpected_count": lambda asked: _rows(_listed(asked)),
+    "column_values.match_regex.unexpected_count": lambda asked: _rows(~_matches(asked)),
+    "column_values.not_match_regex.unexpected_count": lambda asked: _rows(_matches(asked)),
+    "column_values.value_length.between.unexpected_count": _wrong_length,
+    "column_values.value_length.equals.unexpected_count": _wrong_length,
+    "column_pair_values.a_greater_than_b.unexpected_count": _not_greater,
+    "column_pair_values.a_greater_than_b.filtered_row_count": lambda asked: _rows(_pair_considered(asked)),
+    "column_pair_values.equal.unexpected_count": _not_equal,
+    "column_pair_values.equal.filtered_row_count": lambda asked: _rows(_pair_considered(asked)),
+    "compound_columns.unique.filtered_row_count": lambda asked: _rows(_key_considered(asked)),
+    "column.min": _aggregate("min"),
+    "column.max": _aggregate("max"),
+    "column.mean": _aggregate("avg"),
+    "column.sum": _aggregate("sum"),
+    "column.median": _aggregate("median"),
+    "column.standard_deviation": _aggregate("stddev_samp"),
+    "column.quantile_values": _quantiles,
+    "column.non_null_proportion": _share_present,
+}
+"""Metric → its aggregate in the one scan of all rows."""
+
+
+def by_value(asked: Asked) -> Grouping:
+    """The grouping that a metric of `GROUPED` is read from.
+
+    Raises: ColumnMissing.
+    """
+    if "column_list" in asked.domain:
+        asked.columns()
+        return Grouping(tuple(asked.domain["column_list"]), _key_considered(asked))
+    return Grouping((asked.domain["column"],), asked.column().is_not(None))
+
+
+GROUPED: dict[str, Callable[[int, int, int], int | float]] = {
+    "column_values.unique.unexpected_count": lambda _different, again, _rows: again,
+    "compound_columns.unique.unexpected_count": lambda _different, again, _rows: again,
+    "column.distinct_values.count": lambda different, _again, _rows: different,
+    "column.unique_proportion": lambda different, _again, rows: different / rows if rows else 0,
+}
+"""Metric → how it is read from a grouping's three numbers."""
+
+
+KNOWN: dict[str, Callable[[Mapping[str, str]], Any]] = {
+    "table.columns": list,
+    "table.column_count": len,
+    "table.column_types": lambda types: [{"name": name, "type": _sa_type(kind)} for name, kind in types.items()],
+}
+"""Metric → how it is read from the columns' names and DuckDB types."""
+
+SAMPLES = (".unexpected_values", ".unexpected_rows", ".unexpected_index_list", ".unexpected_index_query")
+"""The ends of the names of metrics that would fetch cells: they are always empty."""
+
+
+def _sa_type(kind: str) -> Any:
+    return getattr(sa, kind, sa.types.NullType)()

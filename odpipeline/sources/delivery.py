@@ -1,0 +1,123 @@
+"""What a source hands over, and the bounded private file that it is written to.
+
+No source trusts what it is sent: the number of bytes and the time are limited while they come in, not afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from odpipeline.declaration.town import System
+from odpipeline.errors import SourceError
+
+LONGEST_SECONDS = 4 * 3600
+"""The longest that one delivery may take, however steadily it drips."""
+
+
+@dataclass(frozen=True)
+class Validators:
+    """What the last capture remembers, to ask only for something newer.
+
+    `sha256` is that of its bytes; `asked` is the fingerprint of the address that gave `etag` and `last_modified`,
+    which mean nothing at another address.
+    """
+
+    etag: str | None
+    last_modified: str | None
+    sha256: str
+    asked: str = ""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivered file: `path` below the work folder, the bytes as they came.
+
+    `name` is the source's own name for it, for format detection only: it may hold personal data, so it is never
+    shown or used as a path. `media_type` comes without parameters. `asked`: see `Validators`.
+    """
+
+    path: Path
+    name: str
+    media_type: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    asked: str = ""
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The system says that nothing changed since the validators: `304 by ETag`."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every kind of source is given beside its own declaration.
+
+    `system` of `town.yaml`, the town's `root`, the work `folder`, the validators of the last capture, and
+    `declared`, the `file:line` where the source is declared, for remedies.
+    """
+
+    system: System | None
+    root: Path
+    folder: Path
+    since: Validators | None
+    declared: str
+
+    @property
+    def path(self) -> Path:
+        """Where the delivery goes: a fixed name, since the source's own may hold personal data."""
+        return self.folder / "delivery"
+
+
+class Intake:
+    """A file that refuses more than `max_bytes` bytes, or bytes after `LONGEST_SECONDS`."""
+
+    def __init__(self, file: BinaryIO, *, max_bytes: int, where: str, declared: str) -> None:
+        self._file, self._max_bytes, self._where, self._declared = file, max_bytes, where, declared
+        self._deadline = time.monotonic() + LONGEST_SECONDS
+        self.size_bytes = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Add `chunk`.
+
+        Raises: SourceError when the delivery gets too large or takes too long.
+        """
+        self.size_bytes += len(chunk)
+        if self.size_bytes > self._max_bytes:
+            raise SourceError(
+                f"the delivery is larger than the {self._max_bytes:,} bytes that are taken",
+                where=self._where,
+                mend=f"raise `max_bytes` in {self._declared} if that is what the system should deliver",
+            )
+        if time.monotonic() > self._deadline:
+            raise SourceError(
+                f"the delivery was not complete after {LONGEST_SECONDS // 3600} hours",
+                where=self._where,
+                mend="have the system deliver faster, or less at a time",
+            )
+        self._file.write(chunk)
+
+
+@contextmanager
+def intake(order: Order, *, max_bytes: int, where: str) -> Iterator[Intake]:
+    """The order's file, open for one delivery; readable by its owner only; one that stayed empty is an error.
+
+    Raises: SourceError when the block ends and nothing was written.
+    """
+    with os.fdopen(os.open(order.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        arriving = Intake(file, max_bytes=max_bytes, where=where, declared=order.declared)
+        yield arriving
+    if not arriving.size_bytes:
+        raise SourceError(
+            "the delivery is empty (0 bytes)",
+            where=where,
+            mend="ask the system's owner why it delivers nothing; a table without rows still has its column names",
+        )

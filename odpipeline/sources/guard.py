@@ -1,0 +1,193 @@
+"""Which address may be contacted: the declared host alone, and never the inside of the network unless declared so.
+
+The rules hold where the socket is opened, so that neither a redirect, nor a page's link, nor a name that resolves
+to something else the second time, nor two readings of one odd URL, can get around them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.util import Retry, parse_url
+from urllib3.util.connection import create_connection
+
+from odpipeline.errors import SourceError
+
+_PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+_RETRIES = Retry(
+    total=2,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=("GET",),
+    backoff_factor=0.5,
+    retry_after_max=20,
+    raise_on_status=False,
+)
+"""Three tries, at most 20 s apart."""
+
+
+def shown(url: str) -> str:
+    """`url` as a message may show it: without user, query and fragment, which can hold secrets."""
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        return "an address that cannot be read"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.host}{port}{parts.path or '/'}"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The one place that a source may contact: `scheme` http or https, `host` in lower case, `port`."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """The origin of `url`.
+
+        Raises: SourceError when it is no HTTP address or holds a user or password.
+        """
+        try:
+            parts = parse_url(url)
+        except LocationParseError:
+            parts = parse_url("")
+        if parts.scheme not in _PORTS or not parts.host:
+            raise SourceError(
+                "this is not an http:// or https:// address",
+                where=shown(url),
+                mend="write the whole address, or a path and the `system` that it belongs to",
+            )
+        if parts.auth:
+            raise SourceError(
+                "the address holds a user name or password",
+                where=shown(url),
+                mend="take it out; name the environment variable that holds the bearer token as `token`",
+            )
+        host = parts.host.lower().rstrip(".")
+        return cls(parts.scheme, host, parts.port or _PORTS[parts.scheme])
+
+    def check(self, url: str) -> None:
+        """Let `url` pass if it is at this origin, or at its https twin on the usual ports.
+
+        Raises: SourceError otherwise.
+        """
+        other = Origin.of(url)
+        upgraded = (self.scheme, self.port, other.scheme, other.port) == ("http", 80, "https", 443)
+        if other.host != self.host or (other != self and not upgraded):
+            raise SourceError(
+                f"the answer leads from {self} to {other}, which is not declared",
+                where=shown(url),
+                mend=f"declare {other} as the source's or the system's address if that is where the data now is",
+            )
+
+    def __str__(self) -> str:
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}"
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, also when wrapped in IPv6.
+
+    Not public: loopback, private, link-local, shared (RFC 6598), reserved, multicast (IANA special-purpose registries).
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        ip = inner or ip
+    return ip.is_global and not ip.is_multicast
+
+
+def session(origin: Origin, *, internal: bool) -> requests.Session:
+    """An HTTP session that connects to `origin.host` and nowhere else; `internal` allows addresses inside the network.
+
+    Proxies and `.netrc` of the environment are ignored: the one would hide the address, the other would send
+    credentials that nobody declared. `REQUESTS_CA_BUNDLE` is honoured.
+    """
+    guarded = requests.Session()
+    guarded.trust_env = False
+    guarded.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+    guarded.headers.update({"User-Agent": "odpipeline", "Accept": "*/*", "Accept-Encoding": "gzip"})
+    for scheme in _PORTS:
+        guarded.mount(f"{scheme}://", _GuardedAdapter(origin, internal))
+    return guarded
+
+
+class _GuardedAdapter(HTTPAdapter):
+    def __init__(self, origin: Origin, internal: bool) -> None:
+        self._pools = _pools(origin, internal)
+        super().__init__(max_retries=_RETRIES)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+
+def _pools(origin: Origin, internal: bool) -> dict[str, type[HTTPConnectionPool]]:
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, origin, internal)
+
+    class Tls(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, origin, internal)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    return {"http": PlainPool, "https": TlsPool}
+
+
+def _connect(connection: HTTPConnection, origin: Origin, internal: bool) -> socket.socket:
+    """Resolve once, check what was resolved, and connect to exactly that: no second resolution can differ."""
+    host = connection.host.strip("[]")
+    if host.lower() != origin.host.strip("[]"):
+        raise SourceError("a host that is not declared was about to be contacted", where=host, mend="declare it")
+    try:
+        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise NameResolutionError(host, connection, socket.gaierror(str(error))) from error
+    addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    if not internal and not all(map(is_public, addresses)):
+        raise SourceError(
+            "the host resolves to an address inside the network (loopback, link-local, private or reserved)",
+            where=str(origin),
+            mend="say `internal: true` for the source or its system if it really is one of the town's own",
+        )
+    return _open(connection, addresses)
+
+
+def _open(connection: HTTPConnection, addresses: list[str]) -> socket.socket:
+    failure: Exception = OSError("no address")
+    for address in addresses:
+        try:
+            return create_connection(
+                (address, connection.port),
+                connection.timeout,
+                source_address=connection.source_address,
+                socket_options=connection.socket_options,
+            )
+        except TimeoutError as error:
+            failure = ConnectTimeoutError(connection, "timed out")
+            failure.__cause__ = error
+        except OSError as error:
+            failure = NewConnectionError(connection, "not reachable")
+            failure.__cause__ = error
+    raise failure

@@ -1,0 +1,75 @@
+"""The interface of a store's backend, and its promises; one conformance suite holds every backend to them.
+
+A key is a relative path with slashes. No method retries; each may be called by several processes at once. Whatever a
+method has written is lasting (survives a power cut) when it returns. A method that raises one of the errors below has
+changed nothing that a reader can see; after any other `StoreError` the caller must look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from odpipeline.errors import StoreError
+
+
+class AlreadyThere(StoreError):
+    """`create` found its key taken."""
+
+
+class Altered(StoreError):
+    """The bytes given to `create` do not have the SHA-256 that they should have."""
+
+
+class Changed(StoreError):
+    """`swap` found other bytes than it expected."""
+
+
+class DiskFull(StoreError):
+    """There is no room for what should be written."""
+
+
+class Backend(Protocol):
+    """Where a store's bytes lie."""
+
+    def read(self, key: str) -> bytes | None:
+        """The whole content, or None when the key does not exist: never a part, never a mixture of two contents."""
+
+    def names(self, folder: str) -> list[str]:
+        """The names directly below `folder`, sorted, without hidden ones; none when it does not exist."""
+
+    def create(self, key: str, content: Path | bytes, sha256: str) -> None:
+        """Write a content that will never change again, from a file or from memory.
+
+        The key appears whole or not at all, and only if it did not exist and the bytes have this SHA-256; of several
+        writers exactly one succeeds.
+        Raises: AlreadyThere, Altered, DiskFull.
+        """
+
+    def swap(self, key: str, content: bytes, expected: bytes | None) -> None:
+        """Replace `expected` (None: no such key) by `content` in one instant; of several writers exactly one succeeds.
+
+        Raises: Changed, DiskFull.
+        """
+
+    def put(self, key: str, content: bytes) -> None:
+        """Replace the whole content in one instant; the last writer wins.
+
+        Raises: DiskFull.
+        """
+
+    def alias(self, key: str, target: str) -> None:
+        """Let `key` stand for the folder `target` beside or below it, in one instant for all files of the folder."""
+
+    def aliased(self, key: str) -> str | None:
+        """What `key` stands for, or None."""
+
+    def discard(self, keys: Iterable[str]) -> None:
+        """Remove objects that this process created and nobody could have been told of; missing ones are skipped.
+
+        Their folder stays when the backend has folders: its number must not be used again.
+        """
+
+    def place(self, key: str) -> Path:
+        """Where a person finds the key on this machine."""

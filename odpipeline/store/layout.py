@@ -1,0 +1,123 @@
+"""The format of the publication store: this docstring is its specification (format 1).
+
+::
+
+    datasets/<id>/
+      current.json              the pointer: which version the public sees; the only thing that decides it
+      checked.json              when, and from which capture and code, that version was last confirmed
+      changelog.jsonl           one line for each version that was ever current, oldest first
+      latest -> versions/<n>    alias for stable addresses; follows the pointer
+      versions/<n>/             immutable once release.json is there; n grows from 1 and is never used again
+        datapackage.json        Data Package 2.0 with the Table Schema of both files
+        <id>.parquet            typed rows, zstd, sorted
+        <id>.csv                the same rows as text, in the same order
+        release.json            the manifest, written last: without it the folder is no version
+    catalogue.jsonld, index.html, dataset/…, style.css      rebuilt from the above at any time
+    .lock, .tmp-…               of the local folder backend; names with a leading dot are never served
+
+**Reading.** Read `current.json` once, then only that version: whoever does so sees all of one release. `latest` is
+for single files. The versions that were public are the current one and, from each, its `previous`; a folder that this
+chain does not reach was never public (its publisher died, or lost a race). A folder without `release.json` is an
+orphan. Numbers of both are skipped, so an address below `versions/` never changes its bytes.
+
+**Publishing.** Objects are created, never overwritten, `release.json` last; then the pointer is swapped if it still
+is what the publisher read (compare-and-swap); then come the changelog and `latest`, which can be rebuilt from the rest
+and are, at the next publication or confirmation, if a publisher died in between.
+
+**Unchanged.** A staged release with the content hash of the current one makes no version. `checked.json` then notes
+the capture and the code version that led to that content again: comparing with those of the version alone, a new
+capture with the old content would be worked through every night. It counts only for the version that it names.
+
+**Content hash.** SHA-256 of one line of canonical JSON (keys sorted, no blanks, UTF-8, `\\n` at its end) that holds the
+description (`about`) and the Table Schema (`schema`), followed by the bytes of the CSV. The Parquet is not hashed,
+because its bytes depend on the writer's version; `release.json` holds the SHA-256 of every file.
+
+**CSV.** RFC 4180: comma, double quotes doubled, CRLF, one header line, UTF-8 without BOM. Dates `2026-03-29`,
+datetimes in UTC `2026-03-29T01:00:00Z` (with microseconds in the whole file if any value has a fraction), times
+`01:00:00`, decimal point, `true`/`false`. An empty cell is a missing value; an empty text is published as missing. Text
+that a spreadsheet would run, beginning with `=` `+` `-` `@`, tab, CR or LF, gets an apostrophe in front (OWASP, CSV
+injection); the Parquet holds it as it is. Column names never begin so.
+
+**Order.** By the declared key, then by all remaining columns in published order, missing values last, text by its
+bytes: the order depends on the content alone, so the same rows give the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from odpipeline.errors import StoreError
+
+FORMAT = 1
+"""The format's number, in every pointer and manifest."""
+RELEASE, PACKAGE = "release.json", "datapackage.json"
+CATALOGUE, INDEX = "catalogue.jsonld", "index.html"
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_VERSION = re.compile(r"[1-9][0-9]*")
+
+
+def is_dataset(name: str) -> bool:
+    """True when `name` can be the folder of a dataset."""
+    return bool(_ID.fullmatch(name))
+
+
+def home(dataset: str) -> str:
+    """The folder of `dataset`.
+
+    Raises: StoreError when the identifier could leave it.
+    """
+    if not is_dataset(dataset):
+        raise StoreError(
+            f"{dataset!r} cannot be a folder of the store",
+            mend="a dataset's identifier has lower-case letters, digits, hyphens and underscores only",
+        )
+    return f"datasets/{dataset}"
+
+
+def pointer(dataset: str) -> str:
+    """`current.json` of `dataset`."""
+    return f"{home(dataset)}/current.json"
+
+
+def checked(dataset: str) -> str:
+    """`checked.json` of `dataset`."""
+    return f"{home(dataset)}/checked.json"
+
+
+def changelog(dataset: str) -> str:
+    """`changelog.jsonl` of `dataset`."""
+    return f"{home(dataset)}/changelog.jsonl"
+
+
+def latest(dataset: str) -> str:
+    """The alias of `dataset`."""
+    return f"{home(dataset)}/latest"
+
+
+def versions(dataset: str) -> str:
+    """The folder of the versions of `dataset`."""
+    return f"{home(dataset)}/versions"
+
+
+def version(dataset: str, number: int, name: str = "") -> str:
+    """The folder of one version, or the file `name` in it."""
+    return f"{versions(dataset)}/{number}" + (f"/{name}" if name else "")
+
+
+def numbers(names: list[str]) -> list[int]:
+    """The version numbers among the `names` of a versions folder, ascending."""
+    return sorted(int(name) for name in names if _VERSION.fullmatch(name))
+
+
+def canonical(value: Any) -> bytes:
+    """`value` as one line of canonical JSON, `\\n` included: the first part of what the content hash covers."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def readable(value: Any) -> bytes:
+    """`value` as JSON for people and machines, `\\n` at its end."""
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,247 @@
+"""Staged → version, atomic pointer, changelog; nothing new when the content is unchanged.
+
+The order of steps is the whole safety (see `layout`): files, manifest, pointer, changelog, `latest`. Killed before the
+pointer, the public sees the old release and a number is lost; killed after it, the new one, and the next publication
+or confirmation mends the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import EllipsisType
+from typing import Any
+
+from odpipeline import __version__
+from odpipeline.errors import PublicationRace, StoreError
+from odpipeline.store import layout, releases
+from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
+from odpipeline.store.local import LocalFolder
+from odpipeline.store.releases import Checked, Manifest, Pointer, Release
+from odpipeline.store.staging import Staged
+from odpipeline.verdict import Verdict
+
+
+class Store:
+    """The publication store in the folder `root`, or in whatever `backend` is given."""
+
+    def __init__(self, root: Path, backend: Backend | None = None) -> None:
+        self.root = root
+        self._backend = backend or LocalFolder(root)
+
+    def datasets(self) -> tuple[str, ...]:
+        """The identifiers of the datasets that have a folder, published or not, in alphabetical order."""
+        return tuple(name for name in self._backend.names("datasets") if layout.is_dataset(name))
+
+    def current(self, dataset_id: str) -> Release | None:
+        """The release that the public sees; None when nothing was ever published.
+
+        Raises: StoreError when the pointer or the manifest is broken.
+        """
+        return releases.current(self._backend, dataset_id)[1]
+
+    def versions(self, dataset_id: str) -> list[Release]:
+        """The current release and all that were public before it, newest first.
+
+        Raises: StoreError when one of the manifests is broken.
+        """
+        current = self.current(dataset_id)
+        return list(releases.history(self._backend, current)) if current else []
+
+    def confirm(self, release: Release) -> Release:
+        """Note that the source still says what `release` says; only `checked_at` moves.
+
+        Raises: StoreError.
+        """
+        return self._checked(release, release.checked_capture, release.checked_code)
+
+    def publish(self, staged: Staged, verdict: Verdict, *, over: Release | EllipsisType | None = ...) -> Release:
+        """Make `staged` the current release; the current one, freshly checked, when its content is the same.
+
+        `over` is the release that the verdict was reached against (None: there was none); when it is given and another
+        one is current by now, the verdict counts no longer.
+        Raises: StoreError when the verdict does not accept exactly this content, when the staged bytes have changed
+        since, when the disk is full or refuses; PublicationRace when someone else published meanwhile.
+        """
+        _authorised(staged, verdict)
+        read, current = releases.current(self._backend, staged.dataset)
+        if over is not ... and (over.version if over else None) != (current.version if current else None):
+            raise _race(staged.dataset, f"someone published version {current.version if current else 0} meanwhile")
+        if current and current.content_hash == staged.content_hash:
+            return self._checked(current, staged.facts.capture_sha256, staged.facts.code_version)
+        manifest = _manifest(staged, current, self._next(staged.dataset, current))
+        self._commit(staged, manifest, read)
+        release = releases.version(self._backend, staged.dataset, manifest.version)
+        try:
+            self._follow(release)
+        except StoreError as error:
+            raise StoreError(
+                f"version {release.version} is published, but what follows it is not written: {error.what}",
+                where=error.where,
+                mend=f"{error.mend}: the next run mends the changelog and `latest`",
+            ) from None
+        return release
+
+    def write(self, key: str, content: bytes) -> Path:
+        """Replace a page that is made from the store, such as the catalogue, in one instant; where it is now."""
+        self._backend.put(key, content)
+        return self._backend.place(key)
+
+    def _next(self, dataset: str, current: Release | None) -> int:
+        """The first number that no folder has, orphans included."""
+        taken = layout.numbers(self._backend.names(layout.versions(dataset)))
+        return max([current.version if current else 0, *taken]) + 1
+
+    def _commit(self, staged: Staged, manifest: Manifest, expected: bytes | None) -> None:
+        """Files, manifest, pointer. What a refused step leaves half done is taken away again."""
+        written = self._assemble(staged, manifest)
+        pointer = Pointer(
+            staged.dataset, manifest.version, manifest.content_hash, manifest.published_at, manifest.previous
+        )
+        try:
+            self._backend.swap(layout.pointer(staged.dataset), releases.as_json(pointer), expected)
+        except (Changed, DiskFull) as error:  # after any other error the pointer may have moved: nothing is taken away
+            self._backend.discard(written)
+            raise self._in_full(error, staged, manifest) from None
+
+    def _assemble(self, staged: Staged, manifest: Manifest) -> list[str]:
+        """Create every object of the version, the manifest last; their keys, newest first, as they are taken away."""
+        written: list[str] = []
+        try:
+            for key, content, sha256 in _objects(staged, manifest):
+                self._backend.create(key, content, sha256)
+                written.insert(0, key)
+        except StoreError as error:
+            self._backend.discard(written)
+            raise self._in_full(error, staged, manifest) from None
+        return written
+
+    def _in_full(self, error: StoreError, staged: Staged, manifest: Manifest) -> StoreError:
+        """What a failed step means for who publishes: what happened, what the public sees, what to do."""
+        kept = f"version {manifest.previous} is still served" if manifest.previous else "no version was served before"
+        if isinstance(error, AlreadyThere):
+            return _race(staged.dataset, f"someone is publishing version {manifest.version} at this moment")
+        if isinstance(error, Changed):
+            now = self.current(staged.dataset)
+            return _race(staged.dataset, f"someone published version {now.version if now else 0} meanwhile")
+        if isinstance(error, Altered):
+            what = f"the staged bytes have changed since the verdict; nothing was published, {kept}"
+            mend = "find out what writes to the private zone besides the pipeline, then run again"
+        elif isinstance(error, DiskFull):
+            what = f"the store's disk is full; nothing was published, {kept}"
+            mend = f"free at least {_megabytes(staged)} MB on it, then run again"
+        else:
+            what, mend = f"{error.what}; nothing was published, {kept}", error.mend
+        return StoreError(what, where=error.where, mend=mend)
+
+    def _checked(self, release: Release, capture_sha256: str, code_version: str) -> Release:
+        checked = Checked(release.version, datetime.now(UTC), capture_sha256, code_version)
+        self._backend.put(layout.checked(release.dataset), releases.as_json(checked))
+        self._follow(release)
+        return replace(
+            release, checked_at=checked.checked_at, checked_capture=capture_sha256, checked_code=code_version
+        )
+
+    def _follow(self, release: Release) -> None:
+        """Bring the changelog and then `latest` to the pointer. `latest` comes last, so where it is right all is right.
+
+        Another publisher may be doing the same for a newer version: look again until the pointer stands still.
+        """
+        while self._backend.aliased(layout.latest(release.dataset)) != layout.version(release.dataset, release.version):
+            self._log(release)
+            self._backend.alias(layout.latest(release.dataset), layout.version(release.dataset, release.version))
+            release = self.current(release.dataset) or release
+
+    def _log(self, release: Release) -> None:
+        """Append to the changelog the versions that it lacks."""
+        key = layout.changelog(release.dataset)
+        kept, last = _logged(self._backend.read(key) or b"")
+        missing: list[Release] = []
+        for version in releases.history(self._backend, release):
+            if version.version <= last:
+                break
+            missing.insert(0, version)
+        if missing:
+            self._backend.put(key, kept + b"".join(layout.canonical(_line(version)) for version in missing))
+
+
+def _authorised(staged: Staged, verdict: Verdict) -> None:
+    """Only an accepted verdict about this dataset and exactly this content opens the store."""
+    if (verdict.dataset, verdict.content_hash) != (staged.dataset, staged.content_hash) or not verdict.accepted:
+        raise StoreError(
+            "the verdict does not accept this content; nothing was published",
+            where=staged.dataset,
+            mend="this is a fault of odpipeline: publish what `gate.judge` accepted, and nothing else",
+        )
+
+
+def _objects(staged: Staged, manifest: Manifest) -> Iterator[tuple[str, Path | bytes, str]]:
+    """What is created, in order: the smallest first, because it takes the number; the manifest last."""
+    for file in sorted(staged.files, key=lambda file: file.size_bytes):
+        key = layout.version(staged.dataset, manifest.version, file.name)
+        yield key, staged.folder / file.name, file.sha256
+    content = releases.as_json(manifest)
+    key = layout.version(staged.dataset, manifest.version, layout.RELEASE)
+    yield key, content, hashlib.sha256(content).hexdigest()
+
+
+def _manifest(staged: Staged, current: Release | None, number: int) -> Manifest:
+    facts = staged.facts
+    return Manifest(
+        dataset=staged.dataset,
+        version=number,
+        title=staged.about["title"],
+        content_hash=staged.content_hash,
+        rows=staged.rows,
+        files=staged.files,
+        published_at=datetime.now(UTC),
+        previous=current.version if current else None,
+        why=facts.why,
+        data_date=facts.data_date,
+        rows_in=facts.rows_in,
+        quarantined=facts.quarantined,
+        capture_sha256=facts.capture_sha256,
+        code_version=facts.code_version,
+        package_version=__version__,
+        about=staged.about,
+        schema=staged.schema,
+        lineage=facts.lineage,
+        quality=facts.quality,
+        privacy=facts.privacy,
+    )
+
+
+def _logged(changelog: bytes) -> tuple[bytes, int]:
+    """The changelog as far as it can be kept, and the last version in it; all is made anew when it cannot be read."""
+    lines = changelog.splitlines()
+    try:
+        return changelog, int(json.loads(lines[-1])["version"]) if lines else 0
+    except (ValueError, KeyError, TypeError):
+        return b"", 0
+
+
+def _line(release: Release) -> dict[str, Any]:
+    return {
+        "version": release.version,
+        "published_at": release.published_at.isoformat().replace("+00:00", "Z"),
+        "content_hash": release.content_hash,
+        "rows": release.rows,
+        "previous": release.previous,
+        "why": release.why,
+    }
+
+
+def _race(dataset: str, what: str) -> PublicationRace:
+    return PublicationRace(
+        f"{what}; nothing was published by this run",
+        where=dataset,
+        mend="run again: what is published now is then compared with what the source delivers",
+    )
+
+
+def _megabytes(staged: Staged) -> int:
+    return 1 + sum(file.size_bytes for file in staged.files) // 1_000_000

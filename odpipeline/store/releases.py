@@ -1,0 +1,206 @@
+"""Releases as the store holds them, and how they are read: the pointer once, then that version.
+
+Whatever is there and cannot be understood raises `StoreError`; None means that nothing was ever published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from odpipeline.errors import StoreError
+from odpipeline.store import layout
+from odpipeline.store.backend import Backend
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One published file: its name in the version's folder, SHA-256 (64 hexadecimal digits), size, media type."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """`current.json`: the version that the public sees, and the one before it."""
+
+    dataset: str
+    version: int
+    content_hash: str
+    published_at: AwareDatetime
+    previous: int | None
+    format: int = layout.FORMAT
+
+
+@dataclass(frozen=True)
+class Checked:
+    """`checked.json`: when `version` was last confirmed, and the capture and the code that led to its content."""
+
+    version: int
+    checked_at: AwareDatetime
+    capture_sha256: str
+    code_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """`release.json`. Counts are rows; `quality`, `privacy` and `lineage` hold names, counts and rules, never values.
+
+    `about` is the description (title, description, owner, themes, keywords, licence, schedule, language); `schema` the
+    Table Schema of what is published; `data_date` the newest event in the rows, `published_at` and it in UTC.
+    """
+
+    dataset: str
+    version: int
+    title: str
+    content_hash: str
+    rows: int
+    files: tuple[StoredFile, ...]
+    published_at: AwareDatetime
+    previous: int | None
+    why: str
+    data_date: AwareDatetime | None
+    rows_in: int
+    quarantined: int
+    capture_sha256: str
+    code_version: str
+    package_version: str
+    about: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    privacy: Mapping[str, Any] = field(default_factory=dict)
+    format: int = layout.FORMAT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release(Manifest):
+    """A version that is or was public: its manifest, its `folder`, and when it was last confirmed (UTC)."""
+
+    folder: Path
+    checked_at: datetime
+    checked_capture: str
+    checked_code: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The published columns, in order."""
+        return tuple(column["name"] for column in self.schema["fields"])
+
+    def file(self, suffix: str) -> StoredFile | None:
+        """The file whose name ends with `suffix` (`.csv`), or None."""
+        return next((file for file in self.files if file.name.endswith(suffix)), None)
+
+    def made_from(self, capture_sha256: str, code_version: str) -> bool:
+        """True when this capture and this code version are the last ones that led to this content."""
+        return (capture_sha256, code_version) == (self.checked_capture, self.checked_code)
+
+
+_POINTER, _CHECKED, _MANIFEST = TypeAdapter(Pointer), TypeAdapter(Checked), TypeAdapter(Manifest)
+
+
+def as_json(value: Pointer | Checked | Manifest) -> bytes:
+    """What is written in the store for `value`; a `Release` counts as its manifest."""
+    if isinstance(value, Pointer):
+        return layout.readable(_POINTER.dump_python(value, mode="json"))
+    if isinstance(value, Checked):
+        return layout.readable(_CHECKED.dump_python(value, mode="json"))
+    return layout.readable(_MANIFEST.dump_python(value, mode="json"))
+
+
+def current(backend: Backend, dataset: str) -> tuple[bytes | None, Release | None]:
+    """The pointer's bytes and the release that it names; (None, None) when `dataset` was never published.
+
+    Raises: StoreError.
+    """
+    key = layout.pointer(dataset)
+    read = backend.read(key)
+    if read is None and backend.read(layout.changelog(dataset)) is None:
+        return None, None
+    if read is None and (read := backend.read(key)) is None:  # a first publication may have come in between
+        raise StoreError(
+            "the pointer is gone, although versions were published",
+            where=key,
+            mend=f"write it again for the last version named in {layout.changelog(dataset)}, or restore a backup",
+        )
+    pointer = _understood(_POINTER, read, key)
+    release = version(backend, dataset, pointer.version)
+    if (pointer.dataset, pointer.content_hash) != (dataset, release.content_hash):
+        raise _broken(key, f"it does not agree with the manifest of version {pointer.version}")
+    noted = backend.read(layout.checked(dataset))
+    checked = _understood(_CHECKED, noted, layout.checked(dataset)) if noted is not None else None
+    if checked and checked.version == release.version:
+        release = _release(backend, release, checked)
+    return read, release
+
+
+def version(backend: Backend, dataset: str, number: int) -> Release:
+    """Version `number` of `dataset`, public or not.
+
+    Raises: StoreError when it is missing, broken, or of another dataset.
+    """
+    key = layout.version(dataset, number, layout.RELEASE)
+    if (read := backend.read(key)) is None:
+        raise _broken(key, "the manifest is missing")
+    manifest = _understood(_MANIFEST, read, key)
+    if (manifest.dataset, manifest.version) != (dataset, number):
+        raise _broken(key, "it is the manifest of another version")
+    if any("/" in file.name or file.name.startswith(".") for file in manifest.files):
+        raise _broken(key, "it names files outside its folder")
+    made = Checked(number, manifest.published_at, manifest.capture_sha256, manifest.code_version)
+    return _release(backend, manifest, made)
+
+
+def history(backend: Backend, newest: Release) -> Iterator[Release]:
+    """`newest` and every version that was public before it, newest first.
+
+    Raises: StoreError where the chain breaks.
+    """
+    release = newest
+    yield release
+    while (previous := release.previous) is not None:
+        if previous >= release.version:
+            raise _broken(
+                layout.version(release.dataset, release.version, layout.RELEASE), "its history runs in circles"
+            )
+        release = version(backend, release.dataset, previous)
+        yield release
+
+
+def _release(backend: Backend, manifest: Manifest, checked: Checked) -> Release:
+    return Release(
+        **{part.name: getattr(manifest, part.name) for part in fields(Manifest)},
+        folder=backend.place(layout.version(manifest.dataset, manifest.version)),
+        checked_at=checked.checked_at,
+        checked_capture=checked.capture_sha256,
+        checked_code=checked.code_version,
+    )
+
+
+def _understood(adapter: TypeAdapter[T], read: bytes, key: str) -> T:
+    try:
+        value = adapter.validate_json(read)
+    except ValidationError as error:
+        places = sorted({".".join(map(str, fault["loc"])) or "the whole" for fault in error.errors()})
+        raise _broken(key, f"it cannot be understood ({', '.join(places[:3])})") from None
+    if getattr(value, "format", layout.FORMAT) != layout.FORMAT:
+        raise StoreError(
+            "it is written in another format of the store",
+            where=key,
+            mend=f"this odpipeline knows format {layout.FORMAT}: use the newer one that wrote it",
+        )
+    return value
+
+
+def _broken(key: str, what: str) -> StoreError:
+    return StoreError(what, where=key, mend="restore it from a backup of the store; nothing is published until then")

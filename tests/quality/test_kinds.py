@@ -1,0 +1,35 @@
+"""The table of kinds, held against Great Expectations itself, so that an upgrade cannot change it unseen."""
+
+import pytest
+
+from odpipeline.quality.kinds import KINDS
+
+OURS_NOT = {"meta", "notes", "id", "description", "rendered_content", "severity", "result_format", "catch_exceptions",
+            "windows", "batch_id"}  # fmt: skip
+REFUSED = {"row_condition", "condition_parser", "allow_relative_error", "library_metadata", "mostly"}
+
+
+def model(kind):
+    import odpipeline.quality.engine  # noqa: F401 - registers
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    return get_expectation_impl(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_great_expectations_knows_the_kind_and_its_arguments(kind):
+    arguments = {*KINDS[kind].columns, *KINDS[kind].needs, *KINDS[kind].takes}
+    theirs = set(model(kind).__fields__) - OURS_NOT
+    assert arguments <= theirs
+    assert theirs - arguments <= REFUSED
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_metric_of_the_kind_is_answered_by_our_engine(kind):
+    from odpipeline.quality.metrics import GROUPED, KNOWN, SAMPLES, SCANNED
+
+    stem = model(kind).map_metric if hasattr(model(kind), "map_metric") else None
+    if stem and stem not in ("column_values.of_type", "column_values.in_type_list"):
+        assert {f"{stem}.unexpected_count"} <= {*SCANNED, *GROUPED}
+    for metric in getattr(model(kind), "metric_dependencies", ()):
+        assert metric in {*SCANNED, *GROUPED, *KNOWN} or metric.endswith(SAMPLES)

@@ -1,0 +1,156 @@
+"""What every backend promises; a new one adds its factory here."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from odpipeline.errors import StoreError
+from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed
+from odpipeline.store.local import LocalFolder
+
+FACTORIES: dict[str, Callable[[Path], Backend]] = {"local": lambda folder: LocalFolder(folder / "store")}
+
+
+@pytest.fixture(params=FACTORIES)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    return FACTORIES[request.param](tmp_path)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def raced(work: Callable[[int], object], writers: int = 8) -> list[object]:
+    """What each of several writers, started together, got: a result or an error."""
+    outcomes: list[object] = [None] * writers
+    start = threading.Barrier(writers)
+
+    def write(n: int) -> None:
+        start.wait()
+        try:
+            outcomes[n] = work(n)
+        except StoreError as error:
+            outcomes[n] = error
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(writers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def test_what_does_not_exist_reads_as_none(backend):
+    assert backend.read("a/b") is None
+    assert backend.names("a") == []
+    assert backend.aliased("a/latest") is None
+
+
+def test_created_bytes_are_read_back(backend, tmp_path):
+    backend.create("a/memory", b"one", sha256(b"one"))
+    (tmp_path / "file").write_bytes(b"x" * 3_000_000)
+    backend.create("a/file", tmp_path / "file", sha256(b"x" * 3_000_000))
+    assert backend.read("a/memory") == b"one"
+    assert backend.read("a/file") == b"x" * 3_000_000
+    assert backend.names("a") == ["file", "memory"]
+
+
+def test_a_key_is_created_once(backend):
+    backend.create("a/b", b"one", sha256(b"one"))
+    with pytest.raises(AlreadyThere):
+        backend.create("a/b", b"two", sha256(b"two"))
+    assert backend.read("a/b") == b"one"
+
+
+def test_bytes_with_another_hash_never_appear(backend):
+    with pytest.raises(Altered):
+        backend.create("a/b", b"two", sha256(b"one"))
+    assert backend.read("a/b") is None
+    assert backend.names("a") == []
+
+
+def test_of_several_creators_one_wins(backend):
+    outcomes = raced(lambda n: backend.create("a/b", b"%d" % n, sha256(b"%d" % n)))
+    winners = [n for n, outcome in enumerate(outcomes) if outcome is None]
+    assert len(winners) == 1
+    assert backend.read("a/b") == b"%d" % winners[0]
+    assert sum(isinstance(outcome, AlreadyThere) for outcome in outcomes) == 7
+
+
+def test_swap_needs_what_was_read(backend):
+    backend.swap("a/p", b"1", None)
+    with pytest.raises(Changed):
+        backend.swap("a/p", b"2", None)
+    with pytest.raises(Changed):
+        backend.swap("a/p", b"2", b"0")
+    backend.swap("a/p", b"2", b"1")
+    assert backend.read("a/p") == b"2"
+
+
+def test_no_swap_is_lost_in_a_race(backend):
+    backend.swap("a/counter", b"0", None)
+
+    def count(_: int) -> int:
+        wins = 0
+        while wins < 20:
+            seen = backend.read("a/counter")
+            assert seen is not None
+            try:
+                backend.swap("a/counter", b"%d" % (int(seen) + 1), seen)
+            except Changed:
+                continue
+            wins += 1
+        return wins
+
+    assert raced(count, writers=4) == [20] * 4
+    assert backend.read("a/counter") == b"80"
+
+
+def test_put_replaces_the_whole(backend):
+    backend.put("page.html", b"a long first text")
+    backend.put("page.html", b"short")
+    assert backend.read("page.html") == b"short"
+
+
+def test_an_alias_follows(backend):
+    for n in (b"1", b"2"):
+        backend.create(f"d/versions/{n.decode()}/f", n, sha256(n))
+    backend.alias("d/latest", "d/versions/1")
+    assert backend.aliased("d/latest") == "d/versions/1"
+    assert backend.read("d/latest/f") == b"1"
+    backend.alias("d/latest", "d/versions/2")
+    assert backend.read("d/latest/f") == b"2"
+
+
+def test_a_discarded_object_is_gone_and_its_folder_stays(backend):
+    backend.create("d/versions/1/f", b"1", sha256(b"1"))
+    backend.discard(["d/versions/1/f", "d/versions/1/never"])
+    assert backend.read("d/versions/1/f") is None
+    assert backend.names("d/versions") == ["1"]
+
+
+@pytest.mark.parametrize("key", ["/etc/passwd", "a/../../b", "..", ""])
+def test_a_key_never_leaves_the_store(backend, key):
+    with pytest.raises(StoreError, match="a key stays below the store's folder"):
+        backend.read(key)
+
+
+def test_nothing_temporary_is_left_and_created_files_are_read_only(tmp_path):
+    backend = LocalFolder(tmp_path)
+    backend.create("a/b", b"one", sha256(b"one"))
+    with pytest.raises(AlreadyThere):
+        backend.create("a/b", b"one", sha256(b"one"))
+    backend.put("a/c", b"one")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b", "c"]
+    assert (tmp_path / "a/b").stat().st_mode & 0o777 == 0o444
+
+
+def test_a_refusal_of_the_system_names_the_key_and_the_remedy(tmp_path):
+    (tmp_path / "a").write_text("a file where a folder should be")
+    with pytest.raises(StoreError) as caught:
+        LocalFolder(tmp_path).put("a/b", b"one")
+    assert str(caught.value).startswith("a/b: it cannot be written (")
+    assert str(caught.value).endswith("look at the store's disk, and at the owner and rights of its folders")

@@ -1,0 +1,269 @@
+"""Whatever dies at whatever instant, a reader sees all of the old release or all of the new one.
+
+A publisher is killed (SIGKILL) at every file operation in turn: CPython's audit events (open, mkdir, rename, symlink,
+remove, flock) tell it when to die, so nothing is replaced by a double.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from odpipeline.errors import PublicationRace, StoreError
+from odpipeline.store import Release, Staged, Store
+from odpipeline.store.local import LocalFolder
+from tests.store.making import a_staged, parkings, published, yes
+
+FORK = multiprocessing.get_context("fork")
+INSTANTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "fcntl.flock"}
+
+
+def in_child(work: Callable[[], object]) -> int | None:
+    """The exit status of a forked process that does `work`."""
+    child = FORK.Process(target=work)
+    child.start()
+    child.join(60)
+    return child.exitcode
+
+
+def publish_and_die_at(store: Store, staged: Staged, instant: int) -> None:
+    seen = 0
+
+    def die(event: str, _: object) -> None:
+        nonlocal seen
+        seen += event in INSTANTS
+        if seen == instant:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(die)
+    store.publish(staged, yes(staged))
+
+
+def whole(store: Store, at: Path | None = None) -> Release:
+    """The current release, every byte of it compared with its manifest."""
+    release = store.current("parkings")
+    assert release is not None
+    for file in release.files:
+        content = ((at or release.folder) / file.name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == file.sha256
+    return release
+
+
+def latest_is_whole(store: Store) -> int:
+    """The version that `latest` shows, which is whole as well."""
+    latest = store.root / "datasets/parkings/latest"
+    manifest = json.loads((latest / "release.json").read_text())
+    for file in manifest["files"]:
+        assert hashlib.sha256((latest / file["name"]).read_bytes()).hexdigest() == file["sha256"]
+    return int(manifest["version"])
+
+
+def logged(store: Store) -> list[int]:
+    text = (store.root / "datasets/parkings/changelog.jsonl").read_text()
+    return [json.loads(line)["version"] for line in text.splitlines()]
+
+
+def test_a_publisher_killed_at_any_instant_leaves_the_old_or_the_new_release(tmp_path):
+    old, new, next_one = (a_staged(tmp_path / name, parkings(places=n)) for n, name in enumerate("abc"))
+    seen: set[str] = set()
+    for instant in range(1, 200):
+        store = Store(tmp_path / f"public-{instant}")
+        store.publish(old, yes(old))
+        ended = in_child(lambda at=instant, to=store: publish_and_die_at(to, new, at))
+        release = whole(store)
+        assert release.content_hash in {old.content_hash, new.content_hash}
+        assert latest_is_whole(store) in {1, release.version}
+        seen.add(release.content_hash)
+
+        after = store.publish(next_one, yes(next_one))
+        assert whole(store) == after
+        assert latest_is_whole(store) == after.version
+        assert logged(store) == sorted(r.version for r in store.versions("parkings"))
+        assert after.previous == release.version
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+    assert instant > 20
+    assert seen == {old.content_hash, new.content_hash}
+
+
+def test_a_first_publication_killed_at_any_instant_is_nothing_or_whole(tmp_path):
+    staged = a_staged(tmp_path)
+    for instant in range(1, 200):
+        store = Store(tmp_path / f"public-{instant}")
+        ended = in_child(lambda at=instant, to=store: publish_and_die_at(to, staged, at))
+        if store.current("parkings") is not None:
+            whole(store)
+        again = store.publish(staged, yes(staged))
+        assert whole(store).content_hash == again.content_hash == staged.content_hash
+        assert latest_is_whole(store) == again.version
+        if ended == 0:
+            break
+    assert instant > 20
+
+
+def test_a_reader_never_sees_a_mixture_while_versions_come(tmp_path):
+    store = Store(tmp_path / "public")
+    contents = [a_staged(tmp_path / str(n), parkings(places=n)) for n in range(25)]
+    store.publish(contents[0], yes(contents[0]))
+
+    def publish_all() -> None:
+        for staged in contents[1:]:
+            store.publish(staged, yes(staged))
+
+    writer = FORK.Process(target=publish_all)
+    writer.start()
+    seen = {whole(store).version}
+    while writer.is_alive():
+        seen.add(whole(store).version)
+        latest_is_opened_once(store)
+    writer.join()
+    assert writer.exitcode == 0
+    assert whole(store).version == 25
+    assert len(seen) > 1
+
+
+def latest_is_opened_once(store: Store) -> None:
+    """A single file by its stable address is whole: it is that of some version."""
+    content = (store.root / "datasets/parkings/latest/parkings.csv").read_bytes()
+    assert hashlib.sha256(content).hexdigest() in {
+        file.sha256 for release in store.versions("parkings") for file in release.files
+    } | {file.sha256 for file in whole(store).files}
+
+
+def test_of_two_publishers_one_wins_and_the_other_is_told(tmp_path):
+    store = Store(tmp_path / "public")
+    base = published(store, tmp_path / "base")
+    contents = [a_staged(tmp_path / str(n), parkings(places=50 + n)) for n in range(2)]
+    barrier, told = FORK.Barrier(2), FORK.SimpleQueue()
+    writers = [FORK.Process(target=compete, args=(store, s, base, barrier, told)) for s in contents]
+    for writer in writers:
+        writer.start()
+    outcomes = sorted(told.get() for _ in writers)
+    for writer in writers:
+        writer.join()
+    assert outcomes[0] == "won"
+    assert "nothing was published by this run; run again" in outcomes[1]
+    assert whole(store).previous == 1
+    assert latest_is_whole(store) == whole(store).version
+    assert logged(store) == [1, whole(store).version]
+
+
+def compete(store: Store, staged: Staged, base: Release, barrier: Barrier, told: "SimpleQueue[str]") -> None:
+    barrier.wait()
+    try:
+        store.publish(staged, yes(staged), over=base)
+        told.put("won")
+    except PublicationRace as error:
+        told.put(str(error))
+
+
+class Overtaken(LocalFolder):
+    """A backend on which someone else publishes just before the pointer is swapped."""
+
+    def __init__(self, root: Path, other: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._other = other
+
+    def swap(self, key: str, content: bytes, expected: bytes | None) -> None:
+        self._other()
+        super().swap(key, content, expected)
+
+
+def test_who_is_overtaken_before_the_swap_is_told_and_leaves_nothing(tmp_path):
+    store = Store(tmp_path / "public")
+    published(store, tmp_path / "base")
+    mine, theirs = (a_staged(tmp_path / name, parkings(places=n)) for n, name in ((50, "mine"), (60, "theirs")))
+    overtaken = Store(store.root, Overtaken(store.root, lambda: store.publish(theirs, yes(theirs))))
+    with pytest.raises(PublicationRace) as caught:
+        overtaken.publish(mine, yes(mine))
+    assert str(caught.value) == (
+        "parkings: someone published version 3 meanwhile; nothing was published by this run; "
+        "run again: what is published now is then compared with what the source delivers"
+    )
+    assert whole(store).content_hash == theirs.content_hash
+    assert list((store.root / "datasets/parkings/versions/2").iterdir()) == []
+    assert [release.version for release in store.versions("parkings")] == [3, 1]
+
+
+class Crowded(LocalFolder):
+    """A backend on which someone else takes the same number first."""
+
+    def create(self, key: str, content: Path | bytes, sha256: str) -> None:
+        if key.endswith("versions/2/datapackage.json"):
+            super().create(key, b"theirs", hashlib.sha256(b"theirs").hexdigest())
+        super().create(key, content, sha256)
+
+
+def test_who_finds_the_number_taken_is_told_and_touches_nothing(tmp_path):
+    store = Store(tmp_path / "public")
+    published(store, tmp_path / "base")
+    staged = a_staged(tmp_path / "mine", parkings(places=50))
+    with pytest.raises(PublicationRace, match="someone is publishing version 2 at this moment"):
+        Store(store.root, Crowded(store.root)).publish(staged, yes(staged))
+    assert (store.root / "datasets/parkings/versions/2/datapackage.json").read_bytes() == b"theirs"
+
+
+BIG = "SELECT i AS id, md5(i::VARCHAR) AS nom, i AS places, TIMESTAMP '2026-01-01' AS releve_le FROM range(60000) t(i)"
+
+
+def disk_is_full(store: Store, folder: Path, publish: Callable[[Staged], str]) -> None:
+    before = published(store, folder / "small")
+    kept = {path: path.read_bytes() for path in before.folder.iterdir()}
+    assert publish(a_staged(folder / "big", BIG)) == (
+        "datasets/parkings/versions/2/parkings.csv: the store's disk is full; nothing was published, "
+        "version 1 is still served; free at least 7 MB on it, then run again"
+    )
+    assert whole(store) == before
+    assert {path: path.read_bytes() for path in before.folder.iterdir()} == kept
+    assert list((store.root / "datasets/parkings/versions/2").iterdir()) == []
+    after = published(store, folder / "other", parkings(places=50))
+    assert (after.version, whole(store).version) == (3, 3)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A real file system of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs; the limit on file sizes is tested instead")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def refused(store: Store, staged: Staged) -> str:
+    with pytest.raises(StoreError) as caught:
+        store.publish(staged, yes(staged))
+    return str(caught.value)
+
+
+def test_a_full_disk_publishes_nothing(tmp_path, tiny_disk):
+    store = Store(tiny_disk / "public")
+    disk_is_full(store, tmp_path, lambda staged: refused(store, staged))
+
+
+def test_a_limit_on_file_sizes_counts_as_a_full_disk(tmp_path):
+    store = Store(tmp_path / "public")
+    told = FORK.SimpleQueue()
+
+    def under_a_limit(staged: Staged) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_500_000, 3_500_000))
+        told.put(refused(store, staged))
+
+    def publish(staged: Staged) -> str:
+        assert in_child(lambda: under_a_limit(staged)) == 0
+        return str(told.get())
+
+    disk_is_full(store, tmp_path, publish)
