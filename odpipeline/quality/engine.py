@@ -3,24 +3,20 @@
 The only module that imports Great Expectations, which takes seconds and hundreds of megabytes: import it inside the
 function that validates (`quality.check` does), or preload it in a process that will fork.
 
-No project, datasource or file is made, and nothing is registered but the metrics, once: each validation builds its own
-engine and batch and forgets them. Great Expectations decides what each expectation needs and whether it holds; every
-number it asks for is answered here, from as few scans as possible, and no cell is ever fetched.
+No project, datasource or file is made, nothing is sent to anyone, and nothing is registered but the metrics, once: each
+validation builds its own engine and batch and forgets them. Great Expectations decides what each expectation needs and
+whether it holds; every number it asks for is answered here, from as few scans as possible; no cell is ever fetched.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: it is read then
-
 from great_expectations.core.batch import Batch, LegacyBatchDefinition
 from great_expectations.core.batch_spec import RuntimeQueryBatchSpec
 from great_expectations.core.expectation_validation_result import ExpectationValidationResult

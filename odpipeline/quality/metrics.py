@@ -189,6 +189,7 @@ def _key_considered(asked: Asked) -> Expression:
 
 
 def _quantiles(asked: Asked) -> Expression:
+    """Values that occur (SQL's percentile_disc), as Great Expectations has them from every database."""
     shares = ", ".join(repr(float(share)) for share in asked.value["quantiles"])
     return sa.func.quantile_disc(asked.column(), sa.literal_column(f"[{shares}]"))
 

@@ -199,10 +199,9 @@ def _kwargs_faults(
     kind: Kind, kwargs: Mapping[str, Any], types: Mapping[str, str], patterns: Patterns
 ) -> Iterator[str]:
     known = [*kind.columns, *kind.needs, *kind.takes]
-    yield from (unknown("argument", key, known) for key in kwargs if key not in known)
-    columns = list(_column_faults(kind, kwargs, types))
-    yield from columns
-    if columns:
+    names = [unknown("argument", key, known) for key in kwargs if key not in known]
+    if wrong := names or list(_column_faults(kind, kwargs, types)):
+        yield from wrong  # what else is missing or does not fit may only follow from these
         return
     if why := misfit(kind, kwargs, types):
         yield why

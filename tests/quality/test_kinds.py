@@ -10,8 +10,9 @@ REFUSED = {"row_condition", "condition_parser", "allow_relative_error", "library
 
 
 def model(kind):
-    import odpipeline.quality.engine  # noqa: F401 - registers
     from great_expectations.expectations.registry import get_expectation_impl
+
+    import odpipeline.quality.engine  # noqa: F401 - registers
 
     return get_expectation_impl(kind)
 
