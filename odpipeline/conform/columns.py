@@ -1,0 +1,69 @@
+"""Delivered columns against declared fields: every column is declared, ignored by name, or a signal."""
+
+from __future__ import annotations
+
+import difflib
+
+from odpipeline.conform.delivered import Delivered
+from odpipeline.declaration.dataset import Dataset, PersonalData
+from odpipeline.errors import ConformError
+from odpipeline.verdict import Finding, Severity
+
+
+def match(delivered: Delivered, dataset: Dataset) -> tuple[dict[str, str], tuple[Finding, ...]]:
+    """Declared field → SQL expression of its text, and a finding for columns that nobody declared.
+
+    Names are compared without case and outer blanks. Raises: ConformError when a declared column is missing, or when
+    a new one comes with personal data: it never flows through by default.
+    """
+    by_name = {_folded(name): expression for name, expression in delivered.columns.items()}
+    wanted = {field.name: field.source or field.name for field in dataset.fields}
+    missing = [source for source in wanted.values() if _folded(source) not in by_name]
+    if missing:
+        raise _missing(missing, delivered, dataset)
+    known = {_folded(name) for name in (*wanted.values(), *dataset.ignored_columns)}
+    strangers = [name for name in delivered.columns if _folded(name) not in known]
+    if strangers and dataset.personal_data is PersonalData.PRESENT:
+        raise ConformError(
+            f"the delivery has new columns: {', '.join(strangers)}, and this dataset holds personal data",
+            where=dataset.place("fields"),
+            mend="declare each as a field with a role under privacy.columns, or name it in ignored_columns",
+        )
+    return {name: by_name[_folded(source)] for name, source in wanted.items()}, _new_columns(strangers, dataset)
+
+
+def ignored_rows(delivered: Delivered, dataset: Dataset) -> list[tuple[str, str]]:
+    """The text expression and the pattern of each `format.ignore_rows`.
+
+    Raises: ConformError when such a column is missing.
+    """
+    by_name = {_folded(name): expression for name, expression in delivered.columns.items()}
+    missing = [name for name in dataset.format.ignore_rows if _folded(name) not in by_name]
+    if missing:
+        raise _missing(missing, delivered, dataset)
+    return [(by_name[_folded(name)], pattern) for name, pattern in dataset.format.ignore_rows.items()]
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.replace("\ufeff", "").split()).casefold()
+
+
+def _missing(missing: list[str], delivered: Delivered, dataset: Dataset) -> ConformError:
+    near = difflib.get_close_matches(missing[0], list(delivered.columns), n=1)
+    hint = f"; is {near[0]!r} the new name of {missing[0]!r}? Then say source: {near[0]}" if near else ""
+    return ConformError(
+        f"the delivery has no column {', '.join(missing)} (it has: {', '.join(delivered.columns)})",
+        where=dataset.place("fields"),
+        mend="ask the source why it vanished, or change the declaration" + hint,
+    )
+
+
+def _new_columns(strangers: list[str], dataset: Dataset) -> tuple[Finding, ...]:
+    if not strangers:
+        return ()
+    message = (
+        f"the delivery has columns that nobody declared, left out: {', '.join(strangers)}; "
+        f"add them to fields or to ignored_columns at {dataset.place('fields')}"
+    )
+    counts = {"new_columns": len(strangers)}
+    return (Finding("schema", "new_columns", False, message, Severity.WARNING, counts=counts),)

@@ -1,0 +1,56 @@
+"""A delivery as one relation of text columns, whatever its format was."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+
+import duckdb
+
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.errors import ConformError
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """`relation` is SQL after FROM: `_row` (BIGINT, from 1, in the order of the source), then VARCHAR columns.
+
+    `columns` maps each delivered column's name, in order, to the SQL expression of its text. `rejects` is the table
+    that holds, after the relation was read once, a row for each line that could not be cut into columns.
+    """
+
+    relation: str
+    columns: dict[str, str]
+    rejects: str | None = None
+
+
+def header(cells: list[list[str | None]], dataset: Dataset) -> list[str]:
+    """The names of the columns from the header's rows: merged cells are repeated to the right, rows joined by a blank.
+
+    Raises: ConformError for a name that stands twice.
+    """
+    width = max(map(len, cells), default=0)
+    rows = [[(cell or "").strip().strip("\ufeff") for cell in row] + [""] * (width - len(row)) for row in cells]
+    for row, below in itertools.pairwise(rows):
+        for place in range(1, width):
+            row[place] = row[place] or (row[place - 1] if below[place] else "")
+    names = [re.sub(r"\s+", " ", " ".join(dict.fromkeys(filter(None, column)))) for column in zip(*rows, strict=True)]
+    folded = [name.casefold() for name in names if name]
+    if twice := sorted({name for name in names if name and folded.count(name.casefold()) > 1}):
+        raise ConformError(
+            f"the delivery has two columns called {', '.join(twice)}",
+            where=dataset.place("source"),
+            mend="ask the source for distinct names, or say where the header is with format.header_row",
+        )
+    return names
+
+
+def unreadable(error: duckdb.Error, what: str, dataset: Dataset) -> ConformError:
+    """`error` without its text, which may hold cells: only the line is taken from it."""
+    line = re.search(r"\b[Ll]ine:? (\d+)", str(error))
+    return ConformError(
+        f"the delivery cannot be read as {what}" + (f", line {line[1]}" if line else ""),
+        where=dataset.place("format") or dataset.place("source"),
+        mend="look at the delivery, and say under format: what it is if the detection is wrong",
+    )

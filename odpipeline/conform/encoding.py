@@ -1,0 +1,94 @@
+"""Bytes → UTF-8 text on disk: as declared, else UTF-8 if the whole file is valid, else Windows-1252.
+
+A rule, not a guess: French files are one or the other, and the same file is always read the same way.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+from pathlib import Path
+
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.errors import ConformError
+
+_CHUNK = 1 << 20
+"""Bytes read at once."""
+
+
+def unpacked(path: Path, dataset: Dataset, folder: Path) -> Path:
+    """`path`, or what a gzip file holds, bounded by the source's `max_bytes`.
+
+    Raises: ConformError when it is broken or larger.
+    """
+    with path.open("rb") as stream:
+        if stream.read(2) != b"\x1f\x8b":
+            return path
+    target, size = folder / "unpacked", 0
+    try:
+        with gzip.open(path) as packed, target.open("wb") as plain:
+            while chunk := packed.read(_CHUNK):
+                if (size := size + len(chunk)) > dataset.source.max_bytes:
+                    raise ConformError(
+                        f"the delivery unpacks to more than {dataset.source.max_bytes} bytes",
+                        where=dataset.place("source"),
+                        mend="raise max_bytes if that is right",
+                    )
+                plain.write(chunk)
+    except (gzip.BadGzipFile, EOFError):
+        raise ConformError("the gzip file is broken", where=dataset.place("source"), mend="ask for it again") from None
+    return target
+
+
+def as_utf8(path: Path, dataset: Dataset, folder: Path) -> Path:
+    """A file with the text of `path` in UTF-8: `path` itself when it is already.
+
+    Raises: ConformError naming the byte and the line that the encoding cannot hold.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    declared = dataset.format.encoding
+    if declared is None and start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        declared = "utf-16"
+    if declared in (None, "utf-8"):
+        bad = _unreadable(path, "utf-8")
+        if bad is None:
+            return path
+        if declared == "utf-8":
+            raise _wrong(path, "utf-8", bad, dataset)
+    encoding = declared or "cp1252"
+    target = folder / "utf8.txt"
+    bad = _unreadable(path, encoding, target)
+    if bad is not None:
+        raise _wrong(path, encoding, bad, dataset)
+    return target
+
+
+def _unreadable(path: Path, encoding: str, target: Path | None = None) -> int | None:
+    """The offset of the first byte that `encoding` cannot hold, or None; the text goes to `target` on the way."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset = 0
+    with path.open("rb") as stream, (target or Path("/dev/null")).open("w", encoding="utf-8", newline="") as text:
+        while True:
+            chunk = stream.read(_CHUNK)
+            waiting = len(decoder.getstate()[0])
+            try:
+                decoded = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                return offset - waiting + error.start
+            if target:
+                text.write(decoded)
+            if not chunk:
+                return None
+            offset += len(chunk)
+
+
+def _wrong(path: Path, encoding: str, offset: int, dataset: Dataset) -> ConformError:
+    with path.open("rb") as stream:
+        line = stream.read(offset).count(b"\n") + 1
+    fits = [other for other in ("utf-8", "cp1252") if other != encoding and _unreadable(path, other) is None]
+    return ConformError(
+        f"the delivery is not {encoding}: byte {offset}, line {line}",
+        where=dataset.place("format", "encoding"),
+        mend=f"declare format: {{encoding: {fits[0]}}}, which fits" if fits else "ask the source which encoding it is",
+    )

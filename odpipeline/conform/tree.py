@@ -1,0 +1,78 @@
+"""JSON: a list of records, a document that holds one, or a file of such documents, one a line (the pages of an API)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from odpipeline.conform.delivered import Delivered, unreadable
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.duck import literal
+from odpipeline.errors import ConformError
+
+_LARGEST = 1_000_000_000
+"""The largest JSON document that is read, in bytes."""
+
+
+def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _folder: Path) -> Delivered:
+    """The records as text columns; nested ones are named by a dotted `source`, such as `position.lat`.
+
+    Raises: ConformError when it is no JSON, or holds no list of records where the declaration says.
+    """
+    try:
+        connection.execute(f"CREATE TEMP TABLE documents AS {_documents(path)}")
+        steps = "".join(f'."{step}"' for step in (dataset.format.records or "").split(".") if step)
+        there = f"json_extract(json, '${steps}')"
+        found = f"CASE json_type({there}) WHEN 'ARRAY' THEN from_json({there}, '[\"JSON\"]')"
+        alone = " WHEN 'OBJECT' THEN [json_extract(json, '$')]" if not steps else ""
+        connection.execute(f"CREATE TEMP TABLE lists AS SELECT {found}{alone} END AS records FROM documents")
+        missing = connection.execute("SELECT count(*) FROM lists WHERE records IS NULL").fetchone()
+        if missing and missing[0]:
+            raise ConformError(
+                f"there is no list of records at {dataset.format.records or 'the top of the document'}",
+                where=dataset.place("format", "records"),
+                mend="give the dotted path to the list with format: {records: …}",
+            )
+        connection.execute(
+            "CREATE TEMP TABLE records AS SELECT row_number() OVER () AS _row, record FROM "
+            "(SELECT unnest(records) AS record FROM lists)"
+        )
+        keys = connection.execute(
+            "SELECT key FROM (SELECT unnest(json_keys(record)) AS key, _row FROM records) "
+            "GROUP BY key ORDER BY min(_row)"
+        ).fetchall()
+    except duckdb.Error as error:
+        raise unreadable(error, "JSON", dataset) from None
+    columns = {key: _at(f'$."{key}"') for (key,) in keys if '"' not in key}
+    for field in dataset.fields:
+        name = field.source or field.name
+        if name not in columns and "." in name and name.split(".")[0] in columns:
+            columns[name] = _at("$" + "".join(f'."{step}"' for step in name.split(".")))
+    return Delivered("records", _without_parents(columns, dataset))
+
+
+def _documents(path: Path) -> str:
+    """One document for the whole file, or one a line: whatever makes every line, or the file, valid JSON."""
+    with path.open("rb") as stream:
+        first = stream.readline(_LARGEST)
+        more = bool(stream.read(1))
+    by_line = more and first.strip().endswith((b"}", b"]")) and first.strip() not in (b"[", b"{", b"}", b"]")
+    form = "newline_delimited" if by_line and _whole(first) else "unstructured"
+    return f"SELECT json FROM read_json_objects({literal(path)}, format='{form}', maximum_object_size={_LARGEST})"
+
+
+def _whole(line: bytes) -> bool:
+    found = duckdb.execute("SELECT json_valid(?)", [line.decode("utf-8-sig", "replace")]).fetchone()
+    return bool(found and found[0])
+
+
+def _at(path: str) -> str:
+    return f"(record ->> {literal(path)})"
+
+
+def _without_parents(columns: dict[str, str], dataset: Dataset) -> dict[str, str]:
+    """`columns` without the objects of which the declaration names the parts: those are known."""
+    named = {field.source or field.name for field in dataset.fields}
+    parents = {name.split(".")[0] for name in named if "." in name} - named
+    return {name: expression for name, expression in columns.items() if name not in parents}

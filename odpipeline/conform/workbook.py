@@ -1,0 +1,45 @@
+"""Workbooks (xlsx, xls, ods): one sheet as text, header over one or several rows, blank rows left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import fastexcel
+import pyarrow as pa
+
+from odpipeline.conform.delivered import Delivered, header
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.duck import quote
+from odpipeline.errors import ConformError
+
+
+def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _folder: Path) -> Delivered:
+    """The declared sheet, or the first one; row numbers count the rows after the header.
+
+    Raises: ConformError when the workbook is broken or has no such sheet.
+    """
+    try:
+        book = fastexcel.read_excel(path)
+        name = dataset.format.sheet or book.sheet_names[0]
+        if name not in book.sheet_names:
+            raise ConformError(
+                f"the workbook has no sheet {name!r}",
+                where=dataset.place("format", "sheet"),
+                mend=f"its sheets are: {', '.join(book.sheet_names)}",
+            )
+        cells = pa.table(book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_arrow())
+    except fastexcel.FastExcelError:
+        raise ConformError(
+            "the workbook cannot be read", where=dataset.place("source"), mend="open it and save it again as xlsx"
+        ) from None
+    first, rows = dataset.format.header_row - 1, dataset.format.header_rows
+    top = [list(row.values()) for row in cells.slice(first, rows).to_pylist()]
+    names = header(top, dataset)
+    body = cells.slice(first + rows).rename_columns([f"c{n}" for n in range(cells.num_columns)])
+    connection.register("workbook", body)
+    filled = ", ".join(quote(column) for column in body.column_names) or "NULL"
+    relation = (
+        f"(SELECT * FROM (SELECT row_number() OVER () AS _row, * FROM workbook) WHERE coalesce({filled}) IS NOT NULL)"
+    )
+    return Delivered(relation, {name: quote(f"c{n}") for n, name in enumerate(names) if name})
