@@ -23,8 +23,19 @@ import duckdb
 
 from benchmarks.measured import Cost, cost
 
-COLUMNS = tuple(
-    ["id", "releve_le", "jour", "capteur", "quartier", "type", "valeur", "compte", "taux", "actif", "code", "agent"]
+COLUMNS = (
+    "id",
+    "releve_le",
+    "jour",
+    "capteur",
+    "quartier",
+    "type",
+    "valeur",
+    "compte",
+    "taux",
+    "actif",
+    "code",
+    "agent",
 )
 
 DECLARATION = """

@@ -11,8 +11,8 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import literal
 from odpipeline.errors import ConformError
 
-_LARGEST = 1_000_000_000
-"""The largest JSON document that is read, in bytes."""
+_LARGEST, _USUAL = 1_000_000_000, 16_777_216
+"""The largest JSON document that is read, and DuckDB's usual bound, in bytes."""
 
 
 def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _folder: Path) -> Delivered:
@@ -59,7 +59,8 @@ def _documents(path: Path) -> str:
         more = bool(stream.read(1))
     by_line = more and first.strip().endswith((b"}", b"]")) and first.strip() not in (b"[", b"{", b"}", b"]")
     form = "newline_delimited" if by_line and _whole(first) else "unstructured"
-    return f"SELECT json FROM read_json_objects({literal(path)}, format='{form}', maximum_object_size={_LARGEST})"
+    largest = max(_USUAL, min(path.stat().st_size + 1, _LARGEST))  # DuckDB reserves this much for each thread
+    return f"SELECT json FROM read_json_objects({literal(path)}, format='{form}', maximum_object_size={largest})"
 
 
 def _whole(line: bytes) -> bool:

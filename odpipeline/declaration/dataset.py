@@ -77,6 +77,8 @@ class FileFormat(Closed):
     """The delimiter of CSV; by default the most regular one of the first lines."""
     decimal: Literal[".", ","] = "."
     """The decimal sign of numbers, for the fields that do not say."""
+    timezone: str = "UTC"
+    """The time zone of delivered datetimes that name none, such as `Europe/Paris`; published ones are in UTC."""
     header_row: int = Field(default=1, ge=1)
     """The line of CSV or the row of a sheet, from 1, where the column names begin."""
     header_rows: int = Field(default=1, ge=1, le=5)

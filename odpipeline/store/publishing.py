@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
@@ -44,13 +45,13 @@ class Store:
         """
         return releases.current(self._backend, dataset_id)[1]
 
-    def versions(self, dataset_id: str) -> list[Release]:
-        """The current release and all that were public before it, newest first.
+    def versions(self, dataset_id: str, most: int | None = None) -> list[Release]:
+        """The current release and those that were public before it, newest first; `most` of them, or all.
 
         Raises: StoreError when one of the manifests is broken.
         """
         current = self.current(dataset_id)
-        return list(releases.history(self._backend, current)) if current else []
+        return list(islice(releases.history(self._backend, current), most)) if current else []
 
     def confirm(self, release: Release) -> Release:
         """Note that the source still says what `release` says; only `checked_at` moves.
@@ -88,7 +89,8 @@ class Store:
 
     def write(self, key: str, content: bytes) -> Path:
         """Replace a page that is made from the store, such as the catalogue, in one instant; where it is now."""
-        self._backend.put(key, content)
+        if self._backend.read(key) != content:
+            self._backend.put(key, content)
         return self._backend.place(key)
 
     def _next(self, dataset: str, current: Release | None) -> int:
