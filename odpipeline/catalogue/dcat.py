@@ -54,7 +54,7 @@ def catalogue(releases: Iterable[Release], town: Town) -> Node:
     nodes = [
         {
             "@id": f"{base}/",
-            "@type": "dcat:Catalog",
+            "@type": ["dcat:Catalog", "foaf:Document"],
             "dct:title": _text(f"Données ouvertes de {town.publisher.name}", language),
             "dct:description": _text(f"Les jeux de données publiés par {town.publisher.name}.", language),
             "dct:publisher": {"@id": f"{base}/#publisher"},
@@ -65,7 +65,6 @@ def catalogue(releases: Iterable[Release], town: Town) -> Node:
             **_modified(found),
         },
         _publisher(town, base),
-        {"@id": f"{base}/", "@type": ["dcat:Catalog", "foaf:Document"]},
         *(node for release in found for node in dataset_graph(release, town)),
         *_vocabulary(found, language),
     ]

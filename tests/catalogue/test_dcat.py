@@ -40,7 +40,7 @@ def test_every_current_release_is_a_dataset_with_its_files(store, tmp_path):
     datasets = set(found.subjects(RDF.type, DCAT.Dataset))
     assert datasets == {URIRef(f"{BASE}/datasets/{name}") for name in ("parkings", "budget")}
     parking = URIRef(f"{BASE}/datasets/parkings")
-    assert found.value(parking, DCAT.version) == Literal("2")
+    assert found.value(parking, URIRef("http://www.w3.org/ns/dcat#version")) == Literal("2")
     assert found.value(parking, DCTERMS.title) == Literal("Disponibilité des parkings", lang="fr")
     files = {str(found.value(node, DCAT.downloadURL)) for node in found.objects(parking, DCAT.distribution)}
     assert files == {f"{BASE}/datasets/parkings/latest/parkings.{kind}" for kind in ("csv", "parquet")}
