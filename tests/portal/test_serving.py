@@ -1,0 +1,97 @@
+import shutil
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.store.making import parkings, published
+
+
+def test_the_index_is_at_the_root(address):
+    answer = requests.get(address, timeout=10)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "Jeux de données" in answer.text
+
+
+def test_a_csv_says_what_it_is(address, store):
+    answer = requests.get(f"{address}/datasets/parkings/latest/parkings.csv", timeout=10)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["Content-Location"] == "/datasets/parkings/versions/2/parkings.csv"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.content == (store.current("parkings").folder / "parkings.csv").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/", "/datasets/parkings/latest/parkings.csv", "/catalogue.jsonld", "/missing"])
+def test_every_answer_has_the_protecting_headers(address, path):
+    answer = requests.get(address + path, headers={"Origin": "https://elsewhere.example"}, timeout=10)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_version_may_be_kept_for_ever(address):
+    answer = requests.get(f"{address}/datasets/parkings/versions/1/parkings.csv", timeout=10)
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("path", ["/", "/datasets/parkings/latest/parkings.parquet", "/datasets/parkings/current.json"])
+def test_what_is_known_already_is_not_sent_again(address, path):
+    first = requests.get(address + path, timeout=10)
+    again = requests.get(address + path, headers={"If-None-Match": first.headers["ETag"]}, timeout=10)
+    assert (again.status_code, again.content) == (304, b"")
+    assert requests.get(address + path, headers={"If-None-Match": '"other"'}, timeout=10).status_code == 200
+
+
+def test_a_range_of_a_file_is_served(address, store):
+    path = "/datasets/parkings/latest/parkings.parquet"
+    answer = requests.get(address + path, headers={"Range": "bytes=-4"}, timeout=10)
+    assert (answer.status_code, answer.content) == (206, b"PAR1")
+
+
+def test_the_stable_address_follows_a_publication(address, store, tmp_path):
+    url = f"{address}/datasets/parkings/latest/parkings.csv"
+    before = requests.get(url, timeout=10)
+    published(store, tmp_path, parkings(5, places=90))
+    after = requests.get(url, headers={"If-None-Match": before.headers["ETag"]}, timeout=10)
+    assert after.status_code == 200
+    assert after.headers["Content-Location"] == "/datasets/parkings/versions/3/parkings.csv"
+    assert len(after.text.splitlines()) == 6
+
+
+def status(address: str, path: str) -> int:
+    """The status for a path as it stands, which no client library has cleaned up."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+def test_what_is_not_published_does_not_exist(address, store, tmp_path):
+    (tmp_path / "secret.csv").write_text("private")
+    home = store.root / "datasets/parkings"
+    (home / "outside.csv").symlink_to(tmp_path / "secret.csv")
+    (home / ".tmp-0.csv").write_text("on its way")
+    (home / "versions/2/notes.txt").write_text("of no known kind")
+    hidden = store.root / ".hidden"
+    hidden.mkdir()
+    (hidden / "a.csv").write_text("hidden")
+    for path in (
+        "/.lock", "/.hidden/a.csv", "/datasets/parkings/.tmp-0.csv", "/datasets/parkings/outside.csv",
+        "/datasets/parkings/versions/2/notes.txt", "/datasets/parkings/", "/datasets", "/../secret.csv",
+        "/datasets/../../secret.csv", "/%2e%2e/secret.csv", "/..%2fsecret.csv", "//" + str(tmp_path / "secret.csv"),
+        str(tmp_path / "secret.csv"), "/datasets/parkings/current.json%00.csv", "/" + "a" * 5000 + ".csv",
+    ):  # fmt: skip
+        assert status(address, path) == 404, path
+
+
+def test_only_reading_is_allowed(address):
+    for method in ("POST", "PUT", "DELETE"):
+        assert requests.request(method, f"{address}/index.html", timeout=10).status_code == 405
+
+
+def test_an_empty_town_answers_404(address, store):
+    shutil.rmtree(store.root)
+    assert status(address, "/") == 404
+    assert status(address, "/datasets/parkings/latest/parkings.csv") == 404
