@@ -81,7 +81,7 @@ def night() -> None:
     from odpipeline.orchestration.definitions import town
     from odpipeline.orchestration.launch import run_night
 
-    run_night(town, town.datasets)
+    run_night(town.datasets)
 
 
 def direct() -> None:

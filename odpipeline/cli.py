@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,9 +73,10 @@ def run(
     zones = flow.Zones.of(declared)
     began = datetime.now(UTC)
     if night:
-        from odpipeline.orchestration.launch import run_night  # Dagster takes half a second: only when it is wanted
+        os.environ["ODP_TOWN"] = str(declared.root)
+        from odpipeline.orchestration.launch import run_night  # heavy, and reads ODP_TOWN: only when it is wanted
 
-        run_night(declared, chosen)
+        run_night(chosen)
     else:
         _run_here(chosen, declared, zones)
     ended = {record.dataset: record for record in zones.journal.since(began)}
@@ -159,7 +161,7 @@ def ui(
     port: Annotated[int, typer.Option(help="The port on loopback.")] = 3000,
 ) -> None:
     """Open Dagster on loopback for the town, until interrupted."""
-    from odpipeline.orchestration.launch import open_ui
+    from odpipeline.orchestration.webserver import open_ui
 
     raise typer.Exit(open_ui(town.resolve(), port))
 

@@ -21,7 +21,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
     except duckdb.Error as error:
         raise unreadable(error, "Parquet", dataset) from None
     relation = f"(SELECT row_number() OVER () AS _row, * FROM {_rows(path)})"
-    return Delivered(relation, {name: f"CAST({quote(name)} AS VARCHAR)" for name in names})
+    return Delivered(relation, {name: f"CAST({quote(name)} AS VARCHAR)" for name in names}, native=True)
 
 
 def _rows(path: Path) -> str:

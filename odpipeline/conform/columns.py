@@ -16,20 +16,20 @@ def match(delivered: Delivered, dataset: Dataset) -> tuple[dict[str, str], tuple
     Names are compared without case and outer blanks. Raises: ConformError when a declared column is missing, or when
     a new one comes with personal data: it never flows through by default.
     """
-    by_name = {_folded(name): expression for name, expression in delivered.columns.items()}
+    by_name = {folded(name): expression for name, expression in delivered.columns.items()}
     wanted = {field.name: field.source or field.name for field in dataset.fields}
-    missing = [source for source in wanted.values() if _folded(source) not in by_name]
+    missing = [source for source in wanted.values() if folded(source) not in by_name]
     if missing:
         raise _missing(missing, delivered, dataset)
-    known = {_folded(name) for name in (*wanted.values(), *dataset.ignored_columns)}
-    strangers = [name for name in delivered.columns if _folded(name) not in known]
+    known = {folded(name) for name in (*wanted.values(), *dataset.ignored_columns)}
+    strangers = [name for name in delivered.columns if folded(name) not in known]
     if strangers and dataset.personal_data is PersonalData.PRESENT:
         raise ConformError(
             f"the delivery has new columns: {', '.join(strangers)}, and this dataset holds personal data",
             where=dataset.place("fields"),
             mend="declare each as a field with a role under privacy.columns, or name it in ignored_columns",
         )
-    return {name: by_name[_folded(source)] for name, source in wanted.items()}, _new_columns(strangers, dataset)
+    return {name: by_name[folded(source)] for name, source in wanted.items()}, _new_columns(strangers, dataset)
 
 
 def ignored_rows(delivered: Delivered, dataset: Dataset) -> list[tuple[str, str]]:
@@ -37,14 +37,15 @@ def ignored_rows(delivered: Delivered, dataset: Dataset) -> list[tuple[str, str]
 
     Raises: ConformError when such a column is missing.
     """
-    by_name = {_folded(name): expression for name, expression in delivered.columns.items()}
-    missing = [name for name in dataset.format.ignore_rows if _folded(name) not in by_name]
+    by_name = {folded(name): expression for name, expression in delivered.columns.items()}
+    missing = [name for name in dataset.format.ignore_rows if folded(name) not in by_name]
     if missing:
         raise _missing(missing, delivered, dataset)
-    return [(by_name[_folded(name)], pattern) for name, pattern in dataset.format.ignore_rows.items()]
+    return [(by_name[folded(name)], pattern) for name, pattern in dataset.format.ignore_rows.items()]
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A column's name as names are compared."""
     return " ".join(name.replace("\ufeff", "").split()).casefold()
 
 

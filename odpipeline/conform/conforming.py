@@ -1,7 +1,8 @@
 """A capture and its declared schema → typed rows, and a quarantine of what could not be read.
 
-One pass types everything; only when something was unreadable are the rows passed over again to set it aside. In the
-first pass `_row` is NULL for a row with an unreadable cell and negative for one that the declaration ignores.
+One pass types everything and keeps what it could read; only when something was unreadable are the rows passed over
+again to set it aside. `_row` counts the data rows of the source from 1, after the header; the empty lines of a CSV
+are no rows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from odpipeline.conform import columnar, delimited, tree, workbook
-from odpipeline.conform.casting import Reading, reading
+from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
 from odpipeline.conform.delivered import Delivered, unreadable
 from odpipeline.conform.encoding import unpacked
@@ -58,14 +59,11 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
     Raises: ConformError when it cannot be read at all, is empty, or its columns are not the declared ones.
     """
     path = unpacked(capture.path, dataset, folder)
-    kind = dataset.format.type or _kind(path, dataset)
+    kind = _kind(path, dataset)
     with connect(duck) as connection:
         try:
-            delivered = _READERS[kind](connection, path, dataset, folder)
-            columns, findings = match(delivered, dataset)
-            readings = [reading(field, columns[field.name], dataset) for field in dataset.fields]
-            return _written(connection, delivered, readings, dataset, folder, findings)
-        except duckdb.Error as error:
+            return _written(connection, _READERS[kind](connection, path, dataset, folder), dataset, folder)
+        except (duckdb.DataError, duckdb.InvalidInputException) as error:
             raise unreadable(error, kind, dataset) from None
 
 
@@ -86,105 +84,132 @@ def _kind(path: Path, dataset: Dataset) -> str:
         return "parquet"
     if start[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
         return "excel"
-    return "json" if text[:1] in (b"[", b"{") else "csv"
+    return dataset.format.type or ("json" if text[:1] in (b"[", b"{") else "csv")
 
 
 def _written(
+    connection: duckdb.DuckDBPyConnection, delivered: Delivered, dataset: Dataset, folder: Path
+) -> Conformed:
+    """One pass over the rows; a second one when a line had no form, and one to set aside what could not be read."""
+    parquet, quarantine = folder / "conformed.parquet", folder / "quarantine.parquet"
+    columns, findings = match(delivered, dataset)
+    plan, (good, ignored, bad) = _mended(connection, delivered, columns, dataset, parquet)
+    rows_in = good + ignored + bad
+    if rows_in == 0:
+        raise ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
+    reasons = _set_aside(connection, plan, quarantine, bad)
+    ceiling = _ceiling(dataset, rows_in - ignored, bad, reasons)
+    return Conformed(parquet, quarantine, rows_in, good, bad, ignored, reasons, (ceiling, *findings))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The rows with each field's text (`t_…`) and value (`v_…`), and what is true of a row that is not kept.
+
+    `ignored` and `line` (a line without form) look at the delivered columns, `cells` at texts and values.
+    """
+
+    delivered: Delivered
+    readings: dict[str, Reading]
+    ignored: str
+    line: str
+
+    def rows(self, *, needed: bool) -> str:
+        """`_row`, `_ignored`, `_line`, texts and values; with `needed` only of the fields that can be unreadable."""
+        kept = {name: r for name, r in self.readings.items() if r.rule or not needed}
+        texts = "".join(f", {r.text} AS {quote('t_' + name)}" for name, r in kept.items())
+        values = "".join(f", {r.value} AS {quote('v_' + name)}" for name, r in kept.items())
+        first = f", {self.delivered.first} AS _first" if self.delivered.bad_line else ""
+        flags = f"{self.ignored} AS _ignored, {self.line} AS _line{first}"
+        return f"(SELECT *{values} FROM (SELECT _row, {flags}{texts} FROM {self.delivered.relation}))"
+
+    @property
+    def bad(self) -> str:
+        """True for a row of which something could not be read."""
+        return " OR ".join(["_line", *(r.unreadable for r in self.readings.values() if r.rule)])
+
+
+def _plan(delivered: Delivered, columns: dict[str, str], dataset: Dataset) -> _Plan:
+    spelling = Spelling.of(dataset, native=delivered.native, nulls_read=delivered.nulls_read)
+    readings = {
+        field.name: reading(field, columns[field.name], spelling, quote(f"t_{field.name}"), quote(f"v_{field.name}"))
+        for field in dataset.fields
+    }
+    patterns = [
+        f"coalesce(regexp_full_match({trimmed(text)}, {literal(pattern)}), false)"
+        for text, pattern in ignored_rows(delivered, dataset)
+    ]
+    line = "false"
+    if delivered.bad_line:
+        line = f"coalesce(prefix({delivered.first}, {literal(delivered.bad_line)}), false)"
+    return _Plan(delivered, readings, " OR ".join(patterns) or "false", line)
+
+
+def _mended(
     connection: duckdb.DuckDBPyConnection,
     delivered: Delivered,
-    readings: list[Reading],
+    columns: dict[str, str],
     dataset: Dataset,
-    folder: Path,
-    findings: tuple[Finding, ...],
-) -> Conformed:
-    parquet, quarantine, typed = folder / "conformed.parquet", folder / "quarantine.parquet", folder / "typed.parquet"
-    ignore = ignored_rows(delivered, dataset)
-    connection.execute(f"COPY ({_typing(delivered, readings, ignore)}) TO {literal(typed)} {_CODEC}")
-    good, ignored, bad = _counts(connection, typed)
-    lines = _rejected(connection, delivered)
-    if good + ignored + bad + lines == 0:
-        raise ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
-    if ignored or bad:
-        kept = f"SELECT * FROM read_parquet({literal(typed)}) WHERE _row > 0"
-        connection.execute(f"COPY ({kept}) TO {literal(parquet)} {_CODEC}")
-        typed.unlink()
-    else:
-        typed.replace(parquet)
-    reasons = _set_aside(connection, delivered, readings, ignore, quarantine, bad=bad, lines=lines)
-    rows_in, quarantined = good + ignored + bad + lines, bad + lines
-    ceiling = _ceiling(dataset, rows_in - ignored, quarantined, reasons)
-    return Conformed(parquet, quarantine, rows_in, good, quarantined, ignored, reasons, (ceiling, *findings))
+    parquet: Path,
+) -> tuple[_Plan, tuple[int, int, int]]:
+    """The pass over the rows, again and again until the reader finds nothing more to mend in the delivery's form."""
+    while True:
+        plan, error = _plan(delivered, columns, dataset), None
+        counts = (0, 0, 0)
+        try:
+            counts = _typed(connection, plan, parquet)
+        except duckdb.InvalidInputException as raised:
+            if delivered.mended is None:
+                raise
+            error = raised
+        mended = delivered.mended(connection, error) if delivered.mended else None
+        if mended is None:
+            return plan, counts
+        delivered = mended
 
 
-def _typing(delivered: Delivered, readings: list[Reading], ignore: list[tuple[str, str]]) -> str:
-    values = ", ".join(
-        f"{r.text} AS {quote('t_' + r.field.name)}, {r.value} AS {quote('v_' + r.field.name)}" for r in readings
+def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, parquet: Path) -> tuple[int, int, int]:
+    """Write the rows that could be read; (rows written, rows ignored, rows with something unreadable).
+
+    The last two are counted by sequences: CASE evaluates its branches for the rows of that branch only, so that one
+    pass both keeps and counts.
+    """
+    connection.execute("CREATE OR REPLACE TEMP SEQUENCE rows_ignored; CREATE OR REPLACE TEMP SEQUENCE rows_bad")
+    names = ", ".join(f"{quote('v_' + name)} AS {quote(name)}" for name in plan.readings)
+    kept = (
+        f"CASE WHEN _ignored THEN nextval('rows_ignored') IS NULL WHEN {plan.bad} THEN nextval('rows_bad') IS NULL "
+        "ELSE true END"
     )
-    flag = _ignored(ignore)
-    names = ", ".join(f"{quote('v_' + r.field.name)} AS {quote(r.field.name)}" for r in readings)
-    row = f"CASE WHEN _ignored THEN -_row WHEN {_bad(readings)} THEN NULL ELSE _row END AS _row"
-    return f"SELECT {row}, {names} FROM (SELECT _row, {flag} AS _ignored, {values} FROM {delivered.relation})"
-
-
-def _ignored(ignore: list[tuple[str, str]]) -> str:
-    patterns = [f"coalesce(regexp_matches({text}, {literal(pattern)}), false)" for text, pattern in ignore]
-    return " OR ".join(patterns) or "false"
-
-
-def _bad(readings: list[Reading]) -> str:
-    """True for a row with a cell that has a text and no value."""
-    failed = [
-        f"({quote('v_' + r.field.name)} IS NULL AND {quote('t_' + r.field.name)} IS NOT NULL)"
-        for r in readings
-        if r.text != r.value
-    ]
-    return " OR ".join(failed) or "false"
-
-
-def _counts(connection: duckdb.DuckDBPyConnection, typed: Path) -> tuple[int, int, int]:
-    found = connection.execute(
-        "SELECT count(*) FILTER (_row > 0), count(*) FILTER (_row < 0), count(*) FILTER (_row IS NULL) "
-        f"FROM read_parquet({literal(typed)})"
-    ).fetchone()
-    good, ignored, bad = found or (0, 0, 0)
-    return int(good), int(ignored), int(bad)
-
-
-def _rejected(connection: duckdb.DuckDBPyConnection, delivered: Delivered) -> int:
-    if delivered.rejects is None:
-        return 0
-    found = connection.execute(
-        f"CREATE TEMP TABLE bad_lines AS SELECT line, min(error_type) AS error FROM {delivered.rejects} GROUP BY line"
-    ).execute("SELECT count(*) FROM bad_lines")
-    counted = found.fetchone()
-    return int(counted[0]) if counted else 0
+    rows = f"SELECT _row, {names} FROM {plan.rows(needed=False)} WHERE {kept}"
+    found = connection.execute(f"COPY ({rows}) TO {literal(parquet)} {_CODEC}").fetchone()
+    counted = dict(
+        connection.execute("SELECT sequence_name, coalesce(last_value, 0) FROM duckdb_sequences()").fetchall()
+    )
+    return int(found[0]) if found else 0, int(counted["rows_ignored"]), int(counted["rows_bad"])
 
 
 def _set_aside(
-    connection: duckdb.DuckDBPyConnection,
-    delivered: Delivered,
-    readings: list[Reading],
-    ignore: list[tuple[str, str]],
-    quarantine: Path,
-    *,
-    bad: int,
-    lines: int,
+    connection: duckdb.DuckDBPyConnection, plan: _Plan, quarantine: Path, bad: int
 ) -> tuple[QuarantineReason, ...]:
-    """Write the quarantine: one line for each unreadable cell, with its value, and one for each line without form."""
-    parts = ["SELECT NULL::BIGINT AS _row, '' AS \"column\", '' AS rule, NULL::VARCHAR AS value WHERE false"]
-    if bad:
-        cells = ", ".join(
-            f"CASE WHEN {r.value} IS NULL AND {r.text} IS NOT NULL THEN "
-            f"{{'column': {literal(r.field.name)}, 'rule': {literal(r.rule)}, 'value': {r.text}}} END"
-            for r in readings
-            if r.text != r.value
-        )
+    """Write the quarantine: one line for each unreadable cell, or for a line without form, with its text."""
+    cells = ", ".join(
+        f"CASE WHEN {r.unreadable} THEN {{'column': {literal(name)}, 'rule': {literal(r.rule)}, "
+        f"'value': {quote('t_' + name)}}} END"
+        for name, r in plan.readings.items()
+        if r.rule
+    )
+    nothing = "SELECT NULL::BIGINT AS _row, '' AS \"column\", '' AS rule, NULL::VARCHAR AS value WHERE false"
+    parts = [nothing]
+    if bad and cells:
         parts.append(
             f'SELECT _row, cell."column", cell.rule, cell.value FROM (SELECT _row, unnest([{cells}]) AS cell '
-            f"FROM {delivered.relation} WHERE NOT ({_ignored(ignore)})) WHERE cell IS NOT NULL"
+            f"FROM {plan.rows(needed=True)} WHERE NOT _ignored AND NOT _line) WHERE cell IS NOT NULL"
         )
-    if lines:
-        parts.append("SELECT line, '', 'line: ' || lower(CAST(error AS VARCHAR)), NULL FROM bad_lines")
+    if bad and plan.delivered.bad_line:
+        parts.append(
+            f"SELECT _row, '', 'line', line FROM {plan.rows(needed=True)} JOIN bad_lines ON mark = _first "
+            "WHERE NOT _ignored AND _line"
+        )
     connection.execute(f"COPY ({' UNION ALL '.join(parts)}) TO {literal(quarantine)} {_CODEC}")
     quarantine.chmod(0o600)
     found = connection.execute(

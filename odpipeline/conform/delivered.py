@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -11,18 +12,27 @@ import duckdb
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.errors import ConformError
 
+ERROR_CELL = "\ue000#error"
+"""What a reader writes for a cell that the source itself calls an error, such as #DIV/0! in a workbook."""
+
 
 @dataclass(frozen=True)
 class Delivered:
     """`relation` is SQL after FROM: `_row` (BIGINT, from 1, in the order of the source), then VARCHAR columns.
 
-    `columns` maps each delivered column's name, in order, to the SQL expression of its text. `rejects` is the table
-    that holds, after the relation was read once, a row for each line that could not be cut into columns.
+    `columns` maps each delivered column's name, in order, to the SQL expression of its text. `native`, `nulls_read`:
+    see `casting.Spelling`. `first` is the expression of a row's first cell, which begins with `bad_line` in a line
+    without form; the whole cell is then a `mark` of the connection's table `bad_lines`. `mended`, called after each
+    pass over the relation with the error that ended it, gives what to read instead, or None when all was well.
     """
 
     relation: str
     columns: dict[str, str]
-    rejects: str | None = None
+    native: bool = False
+    nulls_read: bool = False
+    first: str = "NULL"
+    bad_line: str | None = None
+    mended: Callable[[duckdb.DuckDBPyConnection, duckdb.InvalidInputException | None], Delivered | None] | None = None
 
 
 def header(cells: list[list[str | None]], dataset: Dataset) -> list[str]:
@@ -34,7 +44,8 @@ def header(cells: list[list[str | None]], dataset: Dataset) -> list[str]:
     rows = [[(cell or "").strip().strip("\ufeff") for cell in row] + [""] * (width - len(row)) for row in cells]
     for row, below in itertools.pairwise(rows):
         for place in range(1, width):
-            row[place] = row[place] or (row[place - 1] if below[place] else "")
+            # A cell merged to the right has something beneath itself; one merged downwards has not.
+            row[place] = row[place] or (row[place - 1] if below[place] and below[place - 1] else "")
     names = [re.sub(r"\s+", " ", " ".join(dict.fromkeys(filter(None, column)))) for column in zip(*rows, strict=True)]
     folded = [name.casefold() for name in names if name]
     if twice := sorted({name for name in names if name and folded.count(name.casefold()) > 1}):

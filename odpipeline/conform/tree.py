@@ -49,7 +49,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
         name = field.source or field.name
         if name not in columns and "." in name and name.split(".")[0] in columns:
             columns[name] = _at("$" + "".join(f'."{step}"' for step in name.split(".")))
-    return Delivered("records", _without_parents(columns, dataset))
+    return Delivered("records", _without_parents(columns, dataset), native=True)
 
 
 def _documents(path: Path) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import duckdb
 import fastexcel
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from odpipeline.conform.delivered import Delivered, header
+from odpipeline.conform.delivered import ERROR_CELL, Delivered, header
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import quote
 from odpipeline.errors import ConformError
@@ -28,7 +29,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
                 where=dataset.place("format", "sheet"),
                 mend=f"its sheets are: {', '.join(book.sheet_names)}",
             )
-        cells = pa.table(book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_arrow())
+        cells = _cells(book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string"))
     except fastexcel.FastExcelError:
         raise ConformError(
             "the workbook cannot be read", where=dataset.place("source"), mend="open it and save it again as xlsx"
@@ -42,4 +43,19 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
     relation = (
         f"(SELECT * FROM (SELECT row_number() OVER () AS _row, * FROM workbook) WHERE coalesce({filled}) IS NOT NULL)"
     )
-    return Delivered(relation, {name: quote(f"c{n}") for n, name in enumerate(names) if name})
+    return Delivered(relation, {name: quote(f"c{n}") for n, name in enumerate(names) if name}, native=True)
+
+
+def _cells(sheet: fastexcel.ExcelSheet) -> pa.Table:
+    """The sheet's cells as text; where it says #DIV/0! or #N/A stands `ERROR_CELL`, which no field can read."""
+    batch, errors = sheet.to_arrow_with_errors()
+    table = pa.Table.from_batches([batch])
+    broken: dict[int, set[int]] = {}
+    for error in errors.errors if errors else ():
+        row, column = error.offset_position
+        broken.setdefault(column, set()).add(row)
+    for column, rows in broken.items():
+        mask = pa.array([row in rows for row in range(table.num_rows)])
+        marked = pc.if_else(mask, ERROR_CELL, table.column(column))
+        table = table.set_column(column, table.column_names[column], marked)
+    return table

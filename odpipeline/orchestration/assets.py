@@ -4,8 +4,6 @@ A failed blocking check does not stop the later outputs of the same Dagster step
 and the step raises afterwards, so that `published` is never materialised by a refusal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime

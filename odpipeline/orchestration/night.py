@@ -21,7 +21,7 @@ from odpipeline.orchestration import metadata
 from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.store import Release
 
-_PRELOAD = ["dagster", "great_expectations", "odpipeline.quality.engine", "odpipeline.flow"]
+_PRELOAD = ["dagster", "great_expectations", "odpipeline.quality.engine", "odpipeline.orchestration.definitions"]
 _PROBED = ("http", "folder")
 """The kinds of source that answer quickly whether something is new."""
 

@@ -1,9 +1,8 @@
 """The town's calendar: one schedule for the night, one for each cron that declarations name."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -11,6 +10,9 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.orchestration.keys import STAGES, asset_key, plain
 from odpipeline.orchestration.night import lots, probe
+
+Job = Any
+"""What `dg.define_asset_job` returns; its type is not public."""
 
 DATASET_TAG = "odp/dataset"
 """The tag of a run that serves one dataset."""
@@ -23,7 +25,7 @@ _UNDER_WAY = [
 ]
 
 
-def nightly_schedule(town: Town, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:  # type: ignore[name-defined]
+def nightly_schedule(town: Town, job: Job) -> dg.ScheduleDefinition:
     """Every dataset once a night, in lots; what is unchanged is confirmed without a run."""
 
     @dg.schedule(
@@ -45,7 +47,7 @@ def nightly_schedule(town: Town, job: dg.UnresolvedAssetJobDefinition) -> dg.Sch
     return nightly
 
 
-def frequent_schedules(town: Town, job: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:  # type: ignore[name-defined]
+def frequent_schedules(town: Town, job: Job) -> list[dg.ScheduleDefinition]:
     """One schedule for each declared cron; each dataset in a light run of its own."""
     by_cron: dict[str, list[Dataset]] = defaultdict(list)
     for dataset in town.datasets:
@@ -58,7 +60,7 @@ def _frequent(
     cron: str,
     datasets: list[Dataset],
     town: Town,
-    job: dg.UnresolvedAssetJobDefinition,  # type: ignore[name-defined]
+    job: Job,
 ) -> dg.ScheduleDefinition:
     names = ", ".join(dataset.id for dataset in datasets)
 

@@ -1,0 +1,36 @@
+"""A town's declarations as Dagster sees them.
+
+Building reads nothing but the declarations that are given: no source, no store and no check engine is touched.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from odpipeline.declaration.town import Town
+from odpipeline.orchestration.assets import dataset_assets, public_assets, system_specs
+from odpipeline.orchestration.keys import CATALOGUE, PORTAL
+from odpipeline.orchestration.night import lot_executor
+from odpipeline.orchestration.resources import duckdb_resource
+from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule
+from odpipeline.orchestration.sensors import catalogue_sensors
+
+
+def definitions(town: Town) -> dg.Definitions:
+    """Assets, checks, jobs, schedules, sensors and resources of `town`."""
+    datasets = [dataset_assets(dataset, town) for dataset in town.datasets]
+    of_datasets = dg.AssetSelection.assets(*datasets)
+    nightly = dg.define_asset_job("nightly", selection=of_datasets, executor_def=lot_executor(at_once=2))
+    frequent = dg.define_asset_job("frequent", selection=of_datasets, executor_def=dg.in_process_executor)
+    public = dg.define_asset_job(
+        "catalogue", selection=dg.AssetSelection.assets(CATALOGUE, PORTAL), executor_def=dg.in_process_executor
+    )
+    return dg.Definitions(
+        assets=[*system_specs(town), *datasets, *public_assets(town)],
+        jobs=[nightly, frequent, public],
+        schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent)],
+        sensors=catalogue_sensors([nightly, frequent], public),
+        resources={"duckdb": duckdb_resource(town)},
+        # Reasons stand in the journal and in the run's events; a terminal would only show their stack traces.
+        loggers={"console": dg.colored_console_logger.configured({"log_level": "CRITICAL"})},
+    )

@@ -1,0 +1,48 @@
+"""A whole night through `odp run --night`: lots, hard deaths, and one line a dataset."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.towns import deliver, write_town
+
+DIES = """
+import os
+import odpipeline.conform
+_conform = odpipeline.conform.conform
+def conform(capture, dataset, *rest):
+    if dataset.id == "fatale":
+        os._exit(137)  # as the kernel does when memory runs out
+    return _conform(capture, dataset, *rest)
+odpipeline.conform.conform = conform
+"""
+
+
+def night(folder: Path, *more: str, dying: bool = False) -> tuple[int, dict[str, dict]]:
+    environment = dict(os.environ)
+    if dying:
+        (folder / "site").mkdir()
+        (folder / "site" / "sitecustomize.py").write_text(DIES)
+        environment["PYTHONPATH"] = str(folder / "site")
+    command = [sys.executable, "-m", "odpipeline.cli", "run", "--night", "--json", "--town", str(folder), *more]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    assert ended.stdout, ended.stderr
+    return ended.returncode, {row["dataset"]: row for row in json.loads(ended.stdout)}
+
+
+def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_path):
+    folder = write_town(tmp_path, "fatale", "piscines", "patinoires")
+    status, rows = night(folder, dying=True)
+    assert status == 4
+    assert rows["fatale"]["verdict"] == "failed"
+    assert rows["fatale"]["reason"].startswith("its process died before it could say why")
+    assert {rows[name]["verdict"] for name in ("piscines", "patinoires")} == {"published"}
+    assert "piscines" in (folder / ".odp/public/catalogue.jsonld").read_text()
+
+    deliver(folder, "patinoires", rows=2)
+    status, rows = night(folder, "piscines", "patinoires")
+    assert status == 3
+    assert (rows["piscines"]["verdict"], rows["piscines"]["version"]) == ("unchanged", 1)
+    assert rows["patinoires"]["verdict"] == "refused"
