@@ -29,6 +29,10 @@ from odpipeline.monitoring.freshness import freshness, spoken
 
 REFUSED, FAILED = 3, 4
 
+_DIED = "its process died before it could say why; look at the run in Dagster"
+_WRAPPED = ("reason", "title", "value", "why")
+"""The columns of tables that may take several lines."""
+
 app = typer.Typer(
     help=__doc__.split("\n\n")[1] if __doc__ else None,
     no_args_is_help=True,
@@ -80,9 +84,7 @@ def run(
     else:
         _run_here(chosen, declared, zones)
     ended = {record.dataset: record for record in zones.journal.since(began)}
-    records = [
-        ended.get(d.id, RunRecord(d.id, "failed", ("its process died before it could say why",))) for d in chosen
-    ]
+    records = [ended.get(d.id, RunRecord(d.id, "failed", (_DIED,))) for d in chosen]
     _show([_run_row(record) for record in records], as_json)
     if not as_json:
         typer.echo(f"published files: {declared.store_path}\nindex: {declared.store_path / 'index.html'}")
@@ -255,10 +257,13 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
         return
-    table = Table(*rows[0], box=None, pad_edge=False, header_style="bold") if rows else Table()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold", no_wrap=name not in _WRAPPED)
     for row in rows:
         table.add_row(*(Text("–" if value is None else str(value)) for value in row.values()))
-    Console().print(table)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 200)
 
 
 __all__ = ["app", "main"]

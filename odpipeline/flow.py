@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,7 +52,7 @@ class Zones:
         return cls(Landing(private), Store(town.store_path), Journal.at(private), private / "work", duck)
 
 
-def publication(dataset: Dataset, town: Town, zones: Zones) -> Iterator[Stage]:
+def publication(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
     """One dataset from its source to its release. Each stage is yielded once it is on disk.
 
     Ends early when nothing changed or something refused, and then the public release is as before.
@@ -85,11 +85,11 @@ def publication(dataset: Dataset, town: Town, zones: Zones) -> Iterator[Stage]:
         accepted = zones.journal.accepted(dataset.id)
         yield (verdict := gate.judge(dataset, staged, current, findings, accepted=accepted))
         if verdict.accepted:
-            yield zones.store.publish(staged, verdict)
+            yield zones.store.publish(staged, verdict, over=current)
             zones.landing.prune(dataset, keep=(capture.sha256,))
 
 
-def recorded(dataset: Dataset, town: Town, zones: Zones) -> Iterator[Stage]:
+def recorded(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
     """`publication`, and one line in the journal however it ended; nothing is recorded when it is abandoned."""
     record, started = RunRecord(dataset.id, "failed", code_version=dataset.code_version), time.perf_counter()
     before = None

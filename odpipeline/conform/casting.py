@@ -244,7 +244,7 @@ def _geopoint(text: str, field: TableField, _spelling: Spelling) -> str:
     """Table Schema: `lon, lat` by default, `[lon, lat]` (array) or `{"lon": …, "lat": …}` (object); degrees, WGS84."""
     t = trimmed(text)
     if field.format == "object":
-        sides = [f"CASE WHEN json_valid({t}) THEN json_extract_string({t}, '$.{side}') END" for side in ("lon", "lat")]
+        sides = [f"json_extract_string(TRY_CAST({t} AS JSON), '$.{side}')" for side in ("lon", "lat")]
     else:
         inside = literal(r"^\[([^\]]*)\]$")
         bare = f"regexp_extract({t}, {inside}, 1)" if field.format == "array" else t
@@ -258,11 +258,11 @@ def _geopoint(text: str, field: TableField, _spelling: Spelling) -> str:
 
 
 def _json(text: str, field: TableField, _spelling: Spelling) -> str:
-    t = trimmed(text)
-    held = f"json_type({t}) = {literal(field.type.upper())}"
+    document = f"TRY_CAST({trimmed(text)} AS JSON)"  # what is no JSON is NULL, and not an error
+    held = f"json_type({document}) = {literal(field.type.upper())}"
     if field.type == "geojson":
-        held = f"json_extract_string({t}, '$.type') IN ({', '.join(map(literal, _GEOJSON))})"
-    return _when(f"CASE WHEN json_valid({t}) THEN {held} ELSE false END", text)
+        held = f"json_extract_string({document}, '$.type') IN ({', '.join(map(literal, _GEOJSON))})"
+    return _when(held, text)
 
 
 _READERS: dict[str, Callable[[str, TableField, Spelling], str]] = {

@@ -87,9 +87,7 @@ def _kind(path: Path, dataset: Dataset) -> str:
     return dataset.format.type or ("json" if text[:1] in (b"[", b"{") else "csv")
 
 
-def _written(
-    connection: duckdb.DuckDBPyConnection, delivered: Delivered, dataset: Dataset, folder: Path
-) -> Conformed:
+def _written(connection: duckdb.DuckDBPyConnection, delivered: Delivered, dataset: Dataset, folder: Path) -> Conformed:
     """One pass over the rows; a second one when a line had no form, and one to set aside what could not be read."""
     parquet, quarantine = folder / "conformed.parquet", folder / "quarantine.parquet"
     columns, findings = match(delivered, dataset)

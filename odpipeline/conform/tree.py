@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from odpipeline.conform.delivered import Delivered, unreadable
+from odpipeline.conform.encoding import chunks
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import literal
 from odpipeline.errors import ConformError
@@ -14,12 +15,16 @@ from odpipeline.errors import ConformError
 _LARGEST, _USUAL = 1_000_000_000, 16_777_216
 """The largest JSON document that is read, and DuckDB's usual bound, in bytes."""
 
+_DEEPEST = 100
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
 
 def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _folder: Path) -> Delivered:
     """The records as text columns; nested ones are named by a dotted `source`, such as `position.lat`.
 
     Raises: ConformError when it is no JSON, or holds no list of records where the declaration says.
     """
+    _refuse_depth(path, dataset)
     try:
         connection.execute(f"CREATE TEMP TABLE documents AS {_documents(path)}")
         steps = "".join(f'."{step}"' for step in (dataset.format.records or "").split(".") if step)
@@ -50,6 +55,31 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
         if name not in columns and "." in name and name.split(".")[0] in columns:
             columns[name] = _at("$" + "".join(f'."{step}"' for step in name.split(".")))
     return Delivered("records", _without_parents(columns, dataset), native=True)
+
+
+def _refuse_depth(path: Path, dataset: Dataset) -> None:
+    """A document nested without end overflows the stack of DuckDB's reader, and takes the whole process with it.
+
+    Outside strings, each round takes the innermost empty pair of brackets away; what is left over is still open.
+    """
+    opened, escape, quoted = b"", b"", False
+    for chunk in chunks(path, 0):
+        text = (escape + chunk).replace(b"\\\\", b"")
+        escape = b"\\" if text.endswith(b"\\") else b""
+        parts = text.removesuffix(escape).replace(b'\\"', b"").split(b'"')
+        opened += b"".join(parts[quoted::2]).translate(None, _NO_BRACKETS)
+        quoted ^= len(parts) % 2 == 0
+        for _ in range(_DEEPEST):
+            shorter = opened.replace(b"[]", b"").replace(b"{}", b"")
+            if len(shorter) == len(opened):
+                break
+            opened = shorter
+        if len(opened) > _DEEPEST:
+            raise ConformError(
+                f"the delivery is nested deeper than {_DEEPEST} levels, or its brackets do not pair",
+                where=dataset.place("source"),
+                mend="ask the source what it delivers",
+            )
 
 
 def _documents(path: Path) -> str:

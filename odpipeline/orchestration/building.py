@@ -16,14 +16,23 @@ from odpipeline.orchestration.schedules import frequent_schedules, nightly_sched
 from odpipeline.orchestration.sensors import catalogue_sensors
 
 
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Reasons stand in the journal and in the run's events; a terminal would only show their stack traces."""
+
+
 def definitions(town: Town) -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources of `town`."""
     datasets = [dataset_assets(dataset, town) for dataset in town.datasets]
     of_datasets = dg.AssetSelection.assets(*datasets)
-    nightly = dg.define_asset_job("nightly", selection=of_datasets, executor_def=lot_executor(at_once=2))
-    frequent = dg.define_asset_job("frequent", selection=of_datasets, executor_def=dg.in_process_executor)
+    nightly = dg.define_asset_job("nightly", selection=of_datasets, executor_def=lot_executor(at_once=2), config=_QUIET)
+    frequent = dg.define_asset_job(
+        "frequent", selection=of_datasets, executor_def=dg.in_process_executor, config=_QUIET
+    )
     public = dg.define_asset_job(
-        "catalogue", selection=dg.AssetSelection.assets(CATALOGUE, PORTAL), executor_def=dg.in_process_executor
+        "catalogue",
+        selection=dg.AssetSelection.assets(CATALOGUE, PORTAL),
+        executor_def=dg.in_process_executor,
+        config=_QUIET,
     )
     return dg.Definitions(
         assets=[*system_specs(town), *datasets, *public_assets(town)],
@@ -31,6 +40,4 @@ def definitions(town: Town) -> dg.Definitions:
         schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent)],
         sensors=catalogue_sensors([nightly, frequent], public),
         resources={"duckdb": duckdb_resource(town)},
-        # Reasons stand in the journal and in the run's events; a terminal would only show their stack traces.
-        loggers={"console": dg.colored_console_logger.configured({"log_level": "CRITICAL"})},
     )

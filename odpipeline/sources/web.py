@@ -62,7 +62,8 @@ def extract(source: HttpSource, order: Order) -> Delivery | Unchanged:
             if first.status_code == 304 and since:
                 return Unchanged("304 by ETag" if since.etag else "304 by Last-Modified")
             if source.pages:
-                name, media_type = "pages.ndjson", "application/x-ndjson"
+                name = "pages.ndjson"
+                media_type: str | None = "application/x-ndjson"
                 _take_pages(source, order, door, first)
             else:
                 name, media_type = _name(first), _media_type(first)
