@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
@@ -106,7 +107,9 @@ def _unpublished(key: str, column: str, dataset: Dataset) -> str:
 
 
 def _field_formats(dataset: Dataset, _: Bench) -> Faults:
-    """What a field says about its spelling."""
+    """What is said about the spelling of values."""
+    if not is_timezone(dataset.format.timezone):
+        yield ("format", "timezone"), f"format.timezone: {UNKNOWN_TIMEZONE}"
     for index, field in enumerate(dataset.fields):
         place = ("fields", index)
         if field.type in ("date", "datetime", "time") and field.format != "default" and "%" not in field.format:
@@ -253,6 +256,19 @@ def _folder(source: FolderSource, system: System | None) -> Faults:
         yield ("source", "folder"), what
     if system is not None and system.folder is None:
         yield ("source", "system"), f"the system {source.system!r} has no folder in town.yaml; a drop folder needs one"
+
+
+UNKNOWN_TIMEZONE = "not a time zone of the tz database; write one such as Europe/Paris"
+"""What to say when `is_timezone` is false."""
+
+
+def is_timezone(name: str) -> bool:
+    """True for a time zone of the tz database."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _suite(dataset: Dataset, bench: Bench) -> Faults:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
@@ -71,10 +70,8 @@ def _town(text: Parsed, root: Path, faults: list[Fault]) -> Town | None:
 def _town_faults(town: Town, root: Path) -> Iterator[tuple[Place, str]]:
     if why := checking.cron_fault(town.night.cron):
         yield ("night", "cron"), f"night.cron: {why}"
-    try:
-        ZoneInfo(town.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield ("timezone",), "timezone: not a time zone of the tz database; write one such as Europe/Paris"
+    if not checking.is_timezone(town.timezone):
+        yield ("timezone",), f"timezone: {checking.UNKNOWN_TIMEZONE}"
     store, private = (root / town.store).resolve(), (root / town.private).resolve()
     if store.is_relative_to(private) or private.is_relative_to(store):
         yield ("private",), "the private zone and the public store lie in each other; give each a folder of its own"

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr
 
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.words import Closed, EnvName, FromEnvironment, Mail
+from odpipeline.declaration.words import MEMORY_PATTERN, SIREN_PATTERN, Closed, EnvName, FromEnvironment, Mail
 from odpipeline.errors import OdpError, SecretMissing
 
 
@@ -18,7 +18,7 @@ class Publisher(Closed):
 
     name: str
     """The town's name."""
-    siren: str = Field(pattern=r"^\d{9}$")
+    siren: str = Field(pattern=SIREN_PATTERN)
     """The town's SIREN number."""
     homepage: str
     """The address of the open-data portal."""
@@ -83,7 +83,7 @@ class Town(Closed):
     """The publication store: a folder, relative to the town."""
     private: str = ".odp/private"
     """The private zone: a folder, relative to the town, readable by its owner only."""
-    memory_limit: str = "1500MB"
+    memory_limit: str = Field(default="1500MB", pattern=MEMORY_PATTERN)
     """The most memory DuckDB takes for one dataset; beyond it spills to the private zone."""
     threads: int = Field(default=2, ge=1)
     """Threads for one dataset."""

@@ -16,13 +16,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from odpipeline.declaration.positions import Place
+from odpipeline.declaration.words import ENV_NAME_PATTERN, MAIL_PATTERN, MEMORY_PATTERN, SIREN_PATTERN
 
 _QUOTES = " (put a number or a code in quotes)"
 _PATTERNS = {
-    r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable in capitals, such as ODP_TOKEN, never a secret",
-    r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "one mail address, such as parkings@ville.example",
+    ENV_NAME_PATTERN: "the name of an environment variable in capitals, such as ODP_TOKEN, never a secret",
+    MAIL_PATTERN: "one mail address, such as parkings@ville.example",
     r"^[^\s_]\S*$": "a column name without blanks and without an underscore in front",
-    r"^\d{9}$": "a SIREN number: nine digits in quotes",
+    SIREN_PATTERN: "a SIREN number: nine digits in quotes",
+    MEMORY_PATTERN: "an amount of memory, such as 1500MB or 2GB",
 }
 
 _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {

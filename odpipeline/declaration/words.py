@@ -63,10 +63,19 @@ Share = Annotated[
 ]
 """A part of a whole, from 0.0 to 1.0, written `2 %`."""
 
-Mail = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+MAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+"""One mail address, as far as its form tells."""
+ENV_NAME_PATTERN = r"^[A-Z][A-Z0-9_]*$"
+"""The name of an environment variable."""
+SIREN_PATTERN = r"^\d{9}$"
+"""A SIREN number."""
+MEMORY_PATTERN = r"^\d+(\.\d+)? ?[KMGT](i)?B$"
+"""An amount of memory in DuckDB's words."""
+
+Mail = Annotated[str, Field(pattern=MAIL_PATTERN)]
 """One mail address."""
 
-EnvName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+EnvName = Annotated[str, Field(pattern=ENV_NAME_PATTERN)]
 """The name of an environment variable; a secret itself is never written in a declaration."""
 
 
