@@ -7,7 +7,8 @@ NIGHT ?= 1
 .PHONY: nightly ui test lint lock docs bench clean
 
 nightly: $(VENV)/ready   ## the sample town's whole night, through Dagster (NIGHT=1, 2, 3)
-	$(BIN)/python -m tests.simulators --night $(NIGHT) -- $(BIN)/odp run --night
+	@$(BIN)/python -m tests.simulators --night $(NIGHT) -- $(BIN)/odp run --night; status=$$?; \
+	  case $$status in 3|4) echo "(a refusal or a failure is what this night shows: status $$status)";; *) exit $$status;; esac
 
 ui: $(VENV)/ready        ## Dagster on loopback, with the sample town's systems running
 	$(BIN)/python -m tests.simulators --night $(NIGHT) -- $(BIN)/odp ui

@@ -30,7 +30,7 @@ from odpipeline.monitoring.freshness import freshness, spoken
 REFUSED, FAILED = 3, 4
 
 _DIED = "its process died before it could say why; look at the run in Dagster"
-_WRAPPED = ("reason", "title", "value", "why")
+_WRAPPED = ("title", "value", "why")
 """The columns of tables that may take several lines."""
 
 app = typer.Typer(
@@ -257,13 +257,17 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
         return
+    console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table(box=None, pad_edge=False, header_style="bold")
+    told = {row["dataset"]: row.pop("reason") for row in rows if row.get("reason")}
     for name in rows[0] if rows else ():
-        table.add_column(name, overflow="fold", no_wrap=name not in _WRAPPED)
+        if name != "reason":
+            table.add_column(name, overflow="fold", no_wrap=name not in _WRAPPED)
     for row in rows:
-        table.add_row(*(Text("–" if value is None else str(value)) for value in row.values()))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 200)
+        table.add_row(*(Text("–" if value is None else str(value)) for name, value in row.items() if name != "reason"))
+    console.print(table)
+    for dataset, reason in told.items():
+        typer.echo(f"{dataset}: {reason.removeprefix(dataset + ': ')}")
 
 
 __all__ = ["app", "main"]

@@ -6,6 +6,7 @@ the numbering, such a delivery is read once more from a copy in which each of th
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -28,6 +29,8 @@ _DELIMITERS = (";", ",", "\t", "|")
 _SAMPLE_BYTES = 1 << 20
 """The header and the lines that tell the delimiter are looked for in the first mebibyte."""
 _MOST_BAD_LINES = 100_000
+_LONGEST_LINE, _BUFFER = 16_000_000, 32_000_000
+"""In bytes. A row with a geometry may be long; the buffer, of which each thread has one, keeps DuckDB's usual size."""
 _NOTHING_MISSING = "\ue000"
 """What stands for "no spelling of a missing value", since DuckDB wants at least one: a private character."""
 
@@ -131,10 +134,12 @@ def _delimiter(lines: str, dataset: Dataset) -> str:
 
 
 def _some_rows(lines: str, delimiter: str) -> list[list[str]]:
-    try:
-        return list(itertools.islice(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter), 100))
-    except csv.Error:
-        return []
+    """The first rows, as far as the standard reader goes: it stops at a cell of 128 KiB."""
+    rows = []
+    with contextlib.suppress(csv.Error):
+        for row in itertools.islice(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter), 100):
+            rows.append(row)  # noqa: PERF402 - what came before an error counts
+    return rows
 
 
 def _delivered(connection: duckdb.DuckDBPyConnection, form: _Form, mark: str | None = None) -> Delivered:
@@ -144,7 +149,8 @@ def _delivered(connection: duckdb.DuckDBPyConnection, form: _Form, mark: str | N
         f"(SELECT row_number() OVER () AS _row, * FROM read_csv({literal(form.path)}, columns={{{kinds}}}, "
         f"header={str(form.header).lower()}, auto_detect=false, delim={literal(form.delimiter)}, quote='\"', "
         f"escape='\"', strict_mode=true, nullstr=[{missing}], store_rejects=true, rejects_table='{form.rejects}', "
-        f"rejects_scan='{form.rejects}_scans', rejects_limit=0))"
+        f"rejects_scan='{form.rejects}_scans', rejects_limit=0, max_line_size={_LONGEST_LINE}, "
+        f"buffer_size={_BUFFER}))"
     )
     columns = {name: quote(f"c{place}") for place, name in enumerate(form.names) if name}
     connection.execute(f"DROP TABLE IF EXISTS {form.rejects}; DROP TABLE IF EXISTS {form.rejects}_scans")

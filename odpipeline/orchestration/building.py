@@ -15,7 +15,6 @@ from odpipeline.orchestration.resources import duckdb_resource
 from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule
 from odpipeline.orchestration.sensors import catalogue_sensors
 
-
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Reasons stand in the journal and in the run's events; a terminal would only show their stack traces."""
 

@@ -6,7 +6,9 @@ The town is that of `definitions`: `ODP_TOWN` names it before this module is imp
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 
@@ -29,13 +31,27 @@ def run_night(only: Sequence[Dataset]) -> None:
     """Run the night here and now, as the schedule would, and rebuild what the public reads.
 
     The runs land in the instance that `dagster.yaml` of the town's folder describes, where the UI shows them. How each
-    dataset ended stands in the journal; a failed run raises nothing.
+    dataset ended stands in the journal; a failed run raises nothing. What the processes say goes to `night.log` in the
+    private zone.
     """
     os.environ["DAGSTER_HOME"] = str(town.root)
     os.chdir(town.root)  # the relative paths of dagster.yaml start there
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, _quietly(town.private_path / "night.log"):
         for lot in lots(probe(only, town, instance), town.night.lot_size):
             with dg.execute_job(dg.reconstructable(nightly_job), instance, asset_selection=lot, raise_on_error=False):
                 pass
         with dg.execute_job(dg.reconstructable(catalogue_job), instance, raise_on_error=False):
             pass
+
+
+@contextmanager
+def _quietly(log: Path) -> Iterator[None]:
+    """Everything that this process and its children write to standard error goes to the end of `log` meanwhile."""
+    kept = os.dup(2)
+    try:
+        with log.open("a") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,17 @@
+"""What every test may use: the real municipal files, when they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real municipal files beside the checkout; they are read, never copied."""
+    if not _REAL.is_dir():
+        pytest.skip("the real municipal files are not there: no folder shared/real beside the checkout")
+    return _REAL
