@@ -95,8 +95,8 @@ def by_flow(csv: Path, folder: Path) -> None:
     from odpipeline import flow
     from odpipeline.declaration import read_town
 
-    (folder / "assets").mkdir(parents=True)
-    (folder / "assets" / "mesures.yaml").write_text(DECLARATION)
+    (folder / "assets" / "mesures").mkdir(parents=True)
+    (folder / "assets" / "mesures" / "mesures.yaml").write_text(DECLARATION)
     (folder / "town.yaml").write_text(TOWN)
     town = read_town(folder)
     os.link(csv, folder / "mesures.csv")

@@ -271,3 +271,7 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 __all__ = ["app", "main"]
+
+
+if __name__ == "__main__":
+    main()

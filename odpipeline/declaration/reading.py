@@ -91,7 +91,10 @@ def _dataset(draft: Draft, bench: Bench, faults: list[Fault]) -> Dataset | None:
     except ValidationError as error:
         said = [Fault(*draft.where(place), what) for place, what in worded(error, Dataset, draft.data, "dataset")]
         faults.extend(fault for fault in said if not (fault.file == draft.file and fault.line in broken))
-        return None
+        known = _without_unknown(draft.data, error)
+        if known is None:
+            return None
+        dataset = Dataset.model_validate(known, by_alias=True, by_name=False)
     file = Path(draft.file)
     dataset._id, dataset._file, dataset._root = draft.id, file, bench.root
     dataset._theme_folder = file.parts[1] if len(file.parts) > 2 else ASSETS
@@ -99,6 +102,16 @@ def _dataset(draft: Draft, bench: Bench, faults: list[Fault]) -> Dataset | None:
     if draft.complete:
         faults.extend(Fault(*draft.where(place), what) for place, what in checking.faults(dataset, bench))
     return dataset
+
+
+def _without_unknown(data: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
+    """`data` without its unknown keys when they are all that is wrong, so that the other checks can still speak."""
+    unknown = [
+        fault["loc"][0] for fault in error.errors() if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1
+    ]
+    if len(unknown) < error.error_count():
+        return None
+    return {key: value for key, value in data.items() if key not in unknown}
 
 
 def _line(lines: dict[Place, int], place: Place) -> int:
