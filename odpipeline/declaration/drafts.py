@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from odpipeline.declaration import table_schema
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.positions import Parsed, Place, parse
 from odpipeline.declaration.table_schema import TableSchema
-from odpipeline.declaration.wording import fields, unknown
+from odpipeline.declaration.wording import fields, unknown, worded
 from odpipeline.errors import Fault
 
 TOWN_FILE = "town.yaml"
@@ -27,6 +29,11 @@ DEFAULTABLE = (
 )  # fmt: skip
 """The keys that `defaults` of town.yaml may hold; the others each dataset says itself."""
 
+_PLAIN: dict[str, Any] = {
+    "title": "t", "description": "d", "owner": "o@ville.example", "source": {"http": "/"}, "fields": [{"name": "f"}],
+    "personal_data": "none",
+}  # fmt: skip
+"""A dataset without a fault, on which `defaults` are tried."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DEFAULTS: Place = ("defaults",)
 
@@ -97,14 +104,22 @@ def drafts(root: Path, town: Parsed, faults: list[Fault]) -> Iterator[Draft]:
 
 
 def default_faults(defaults: Any) -> Iterator[tuple[Place, str]]:
-    """(place in town.yaml, what) for each key of `defaults` that cannot be one."""
-    for key in defaults if isinstance(defaults, Mapping) else ():
+    """(place in town.yaml, what) for each key of `defaults` that cannot be one, and each value that cannot be."""
+    if not isinstance(defaults, Mapping):
+        return
+    for key in defaults:
         if key in DEFAULTABLE:
             continue
         if key in fields(Dataset):
             yield (*_DEFAULTS, key), f"{key!r} can have no default; say it in each dataset and remove it here"
         else:
             yield (*_DEFAULTS, key), unknown("key", key, DEFAULTABLE, inside="defaults")
+    said = _PLAIN | {key: value for key, value in defaults.items() if key in DEFAULTABLE}
+    try:
+        Dataset.model_validate(said, by_alias=True, by_name=False)
+    except ValidationError as error:
+        for place, what in worded(error, Dataset, said, "dataset"):
+            yield (*_DEFAULTS, *place), what
 
 
 def _files(root: Path, faults: list[Fault]) -> list[str]:

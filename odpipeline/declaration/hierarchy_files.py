@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
+from odpipeline.declaration.drafts import inside
+
 
 class Hierarchies:
     """The hierarchy files of a town, each read once."""
@@ -29,6 +31,8 @@ class Hierarchies:
         return self._known[relative]
 
     def _read(self, relative: str) -> tuple[int, str]:
+        if not inside(self._root, relative):
+            return 0, f"{relative} is outside the town; move the file into it, and write its path relative to town.yaml"
         try:
             with (self._root / relative).open(encoding="utf-8-sig", newline="") as file:
                 return _nested(file, relative)

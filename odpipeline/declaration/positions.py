@@ -42,6 +42,7 @@ _REMEDIES = (
     ("found duplicate anchor", "anchors (&) are not used in declarations; write the value out"),
     ("mapping values are not allowed", "put a value that holds ': ' in quotes, or mend the indentation"),
     ("cannot start any token", "put a value that begins with @, `, or % in quotes"),
+    ("flow node", "close the list with ], or the mapping with }"),
     ("flow sequence", "close the list with ]"),
     ("flow mapping", "close the mapping with }, and part its keys by commas"),
     ("quoted scalar", "close the quotes; in double quotes write a backslash twice, or use single quotes"),

@@ -29,8 +29,8 @@ def test_a_dropped_column_is_no_key(town):
         ("{data: 1 h, column: relevé}", "11: unknown column 'relevé' in freshness.column; did you mean 'releve_le'?"),
         ("{data: 1 h, column: places}",
          "11: freshness.column: 'places' is published as integer; name a date or datetime column"),
-        ("{data: 1 h}", "11: freshness.data promises an age, but nothing tells it; name the event's column in "
-                        "freshness.column"),
+        ("{data: 1 h}", ("11: freshness.data promises an age, but nothing tells it; name the event's column in "
+                        "freshness.column")),
     ],
 )  # fmt: skip
 def test_freshness_needs_an_event_column(town, freshness, message):
@@ -44,7 +44,10 @@ def test_a_generalised_date_tells_no_age(town):
         ("personal_data: present", "personal_data: present\nfreshness: {data: 40 days, column: jour}"),
     )
     assert town.faults() == [
-        "assets/social/aides.yaml:12: freshness.column: 'jour' is published as yearmonth; name a date or datetime column"
+        (
+            "assets/social/aides.yaml:12: freshness.column: 'jour' is published as yearmonth; name a date or "
+            "datetime column"
+        )
     ]
 
 
@@ -71,8 +74,8 @@ def test_ignored_rows_name_a_delivered_column(town):
 @pytest.mark.parametrize(
     ("field", "message"),
     [
-        ("type: date, format: jour", "the format of 'places' is a strptime pattern such as %d/%m/%Y, or `default` for "
-                                     "ISO 8601"),
+        ("type: date, format: jour", ("the format of 'places' is a strptime pattern such as %d/%m/%Y, or `default` for "
+                                     "ISO 8601")),
         ('type: number, decimalChar: ",", groupChar: ","',
          "decimalChar and groupChar of 'places' are the same sign; numbers could not be read"),
         ('type: boolean, trueValues: ["1"], falseValues: ["1"]',

@@ -14,8 +14,8 @@ FITTING = [
 ]
 
 UNFIT = [
-    ('type: integer, constraints: {minimum: "0"}', "minimum of 'places' must be a number without quotes, because the "
-                                                   "field's type is integer"),
+    ('type: integer, constraints: {minimum: "0"}', ("minimum of 'places' must be a number without quotes, because the "
+                                                   "field's type is integer")),
     ("type: integer, constraints: {minimum: 5, maximum: 4}",
      "minimum of 'places' is greater than maximum; no value could be right"),
     ("type: date, constraints: {minimum: 01/01/2020}",
@@ -23,8 +23,8 @@ UNFIT = [
     ("type: date, constraints: {minimum: 20200101}",
      "minimum of 'places' must be in quotes, because the field's type is date"),
     ("type: string, constraints: {minimum: 0}",
-     "minimum of 'places' needs an order, and values of type string have none; remove it, or give the field another "
-     "type"),
+     ("minimum of 'places' needs an order, and values of type string have none; remove it, or give the field another "
+     "type")),
     ("type: integer, constraints: {minLength: 2}",
      "minLength of 'places' is for texts, and the field's type is integer; remove it, or make the type string"),
     ('type: integer, constraints: {pattern: "1+"}',
@@ -60,8 +60,11 @@ def test_constraints_that_do_not_fit(town, field, message):
 def test_a_pattern_that_re2_cannot_compile(town, pattern, reason):
     town.parkings(("{name: id, type: string}", f'{{name: id, constraints: {{pattern: "{pattern}"}}}}'))
     assert town.faults() == [
-        f"assets/mobilite/parkings.yaml:6: pattern of 'id' is not usable: RE2 cannot compile it ({reason}); write it "
-        r"without look-around (?=…) and back-reference (\1)"
+        (
+            f"assets/mobilite/parkings.yaml:6: pattern of 'id' is not usable: RE2 cannot compile it "
+            f"({reason}); write it "
+            r"without look-around (?=…) and back-reference (\1)"
+        )
     ]
 
 

@@ -6,8 +6,10 @@ import pytest
 def test_one_id_in_two_folders_names_both_places(town):
     town.parkings(file="assets/voirie/parkings.yaml")
     assert town.faults() == [
-        "assets/voirie/parkings.yaml:1: the dataset id 'parkings' is also that of assets/mobilite/parkings.yaml; "
-        "rename one of the files"
+        (
+            "assets/voirie/parkings.yaml:1: the dataset id 'parkings' is also that of assets/mobilite/parkings.yaml; "
+            "rename one of the files"
+        )
     ]
 
 
@@ -15,7 +17,10 @@ def test_one_id_in_two_folders_names_both_places(town):
 def test_an_id_has_small_letters_digits_and_hyphens(town, name):
     town.parkings(file=f"assets/mobilite/{name}.yaml")
     assert town.faults() == [
-        f"assets/mobilite/{name}.yaml: the dataset's id {name!r} is the file's name; rename it to a-z, 0-9, - and _ only"
+        (
+            f"assets/mobilite/{name}.yaml: the dataset's id {name!r} is the file's name; rename it to a-z, "
+            f"0-9, - and _ only"
+        )
     ]
 
 
@@ -26,9 +31,7 @@ def test_yml_is_told_to_be_yaml(town):
 
 def test_a_dataset_stands_in_a_theme(town):
     town.parkings(file="assets/velos.yaml")
-    assert town.faults() == [
-        "assets/velos.yaml: the file has no theme; move it into a folder such as assets/mobilite/"
-    ]
+    assert town.faults() == ["assets/velos.yaml: the file has no theme; move it into a folder such as assets/mobilite/"]
 
 
 def test_a_theme_is_a_plain_word(town):
@@ -46,8 +49,11 @@ def test_an_editor_s_hidden_file_is_left_alone(town):
 def test_a_suite_that_is_named_and_missing(town):
     town.parkings(("personal_data: none", "personal_data: none\nquality: {suite: expectations/autre.json}"))
     assert town.faults() == [
-        "assets/mobilite/parkings.yaml:11: there is no suite 'expectations/autre.json' in the town; write it, or remove "
-        "quality.suite"
+        (
+            "assets/mobilite/parkings.yaml:11: there is no suite 'expectations/autre.json' in the town; "
+            "write it, or remove "
+            "quality.suite"
+        )
     ]
 
 
@@ -73,9 +79,7 @@ def test_a_broken_suite(town, text, message):
 
 def test_a_suite_that_no_dataset_uses_is_misspelt(town):
     town.write("expectations/parking.json", '{"expectations": []}')
-    assert town.faults() == [
-        "expectations/parking.json: no dataset is called 'parking'; did you mean 'parkings'?"
-    ]
+    assert town.faults() == ["expectations/parking.json: no dataset is called 'parking'; did you mean 'parkings'?"]
 
 
 def test_a_suite_used_by_name_is_no_stray(town):

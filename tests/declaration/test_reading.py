@@ -47,7 +47,8 @@ def test_without_town_yaml_the_remedy_is_odp_init(tmp_path):
     with pytest.raises(DeclarationErrors) as caught:
         read_town(tmp_path)
     assert str(caught.value) == (
-        "town.yaml: there is no town.yaml in this folder; go to your town's folder, or make one with `odp init <folder>`"
+        "town.yaml: there is no town.yaml in this folder; go to your town's folder, or make one with "
+        "`odp init <folder>`"
     )
 
 
@@ -62,11 +63,16 @@ def test_all_faults_of_all_files_come_at_once_in_their_order(town):
     town.parkings(("personal_data: none\n", ""), file="assets/a/autre.yaml")
     assert town.faults() == [
         "assets/a/autre.yaml:1: the key 'personal_data' is missing in dataset; add it: `none` or `present`",
-        "assets/mobilite/parkings.yaml:1: the key 'title' is missing in dataset; add it: "
-        "The title that citizens read, in French",
+        (
+            "assets/mobilite/parkings.yaml:1: the key 'title' is missing in dataset; add it: "
+            "The title that citizens read, in French"
+        ),
         "assets/mobilite/parkings.yaml:1: unknown key 'titel' in dataset; did you mean 'title'?",
-        "assets/mobilite/parkings.yaml:7: fields[places].type: expected one of string, integer, number, boolean, date, "
-        "datetime, time, year, yearmonth, duration, geopoint, geojson, array, object, any; did you mean 'integer'?",
+        (
+            "assets/mobilite/parkings.yaml:7: fields[places].type: expected one of string, integer, "
+            "number, boolean, date, "
+            "datetime, time, year, yearmonth, duration, geopoint, geojson, array, object, any; did you mean 'integer'?"
+        ),
         "town.yaml:3: dpo: expected one mail address, such as parkings@ville.example",
     ]
 

@@ -22,7 +22,9 @@ def test_an_unknown_licence(town):
     assert fault_of(town, "licence: etalab") == "unknown licence 'etalab'; did you mean 'etalab-2.0'?"
 
 
-@pytest.mark.parametrize("cron", ["0 2 * *", "61 * * * *", "@daily", "* * * * * *", "nightli", "H 2 * * *", "0 2 * * 9"])
+@pytest.mark.parametrize(
+    "cron", ["0 2 * *", "61 * * * *", "@daily", "* * * * * *", "nightli", "H 2 * * *", "0 2 * * 9"]
+)
 def test_a_wrong_cron(town, cron):
     assert fault_of(town, f'schedule: "{cron}"') == (
         f"schedule: {cron!r} is no cron expression; write minute, hour, day, month and weekday, such as "

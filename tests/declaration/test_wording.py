@@ -13,13 +13,13 @@ WRONG = [
     (("{name: id, type: string}", "{name: id, constraints: {requird: true}}"),
      6, "unknown key 'requird' in fields[id].constraints; did you mean 'required'?"),
     (("{name: id, type: string}", "{type: string}"),
-     6, "the key 'name' is missing in fields[1]; add it: The published column's name: no blanks, and no underscore in "
-        "front"),
+     6, ("the key 'name' is missing in fields[1]; add it: The published column's name: no blanks, and no underscore in "
+        "front")),
     (("title: Parkings", "title: 2024"), 1, "title: expected a text (put a number or a code in quotes)"),
     (("owner: parkings@ville.example", "owner: parkings"),
      3, "owner: expected one mail address, such as parkings@ville.example"),
-    (("name: id", "name: _id"), 6, "fields[_id].name: expected a column name without blanks and without an underscore "
-                                   "in front"),
+    (("name: id", "name: _id"), 6, ("fields[_id].name: expected a column name without blanks and without an underscore "
+                                   "in front")),
     (("key: [id]", "key: id"), 9, "key: expected a list, such as [a, b]"),
     (("personal_data: none", "personal_data: nnone"),
      10, "personal_data: expected one of none, present; did you mean 'none'?"),
@@ -65,9 +65,11 @@ def test_a_fault_says_what_is_expected(town, change, line, message):
 @pytest.mark.parametrize(
     ("role", "message"),
     [
-        ("hash", "privacy.columns.age: expected one of keep, drop or keys such as {pseudonymise: …} or {generalise: …}"),
-        ("kep", "privacy.columns.age: expected one of keep, drop or keys such as {pseudonymise: …} or {generalise: …}; "
-                "did you mean 'keep'?"),
+        ("hash", ("privacy.columns.age: expected one of keep, drop or keys such as {pseudonymise: …} or "
+                 "{generalise: …}")),
+        ("kep", ("privacy.columns.age: expected one of keep, drop or keys such as {pseudonymise: …} or "
+                 "{generalise: …}; "
+                "did you mean 'keep'?")),
         ("{pseudonym: {}}", "unknown key 'pseudonym' in privacy.columns.age; did you mean 'pseudonymise'?"),
         ("{generalise: {bands: dix}}", "privacy.columns.age.generalise.bands: expected a whole number"),
         ("{generalise: year}", "privacy.columns.age.generalise: expected keys such as {bands: …} or {hierarchy: …}"),
@@ -86,7 +88,9 @@ def test_columns_named_like_keys_confuse_nothing(town):
 
 
 def test_a_list_whose_items_are_faulty_is_not_called_empty(town):
-    town.parkings(("  - {name: places, type: integer}\n  - {name: releve_le, type: datetime}\n", ""), ("name: id", "nam: id"))
+    town.parkings(
+        ("  - {name: places, type: integer}\n  - {name: releve_le, type: datetime}\n", ""), ("name: id", "nam: id")
+    )
     assert [fault for fault in town.faults() if "at least 1" in fault] == []
 
 

@@ -70,9 +70,7 @@ def test_what_yaml_allows_and_a_declaration_does_not(town, line, fault):
 
 def test_a_key_twice_in_one_line_is_found(town):
     town.parkings(("{name: id, type: string}", "{name: id, type: string, type: integer}"))
-    assert town.faults() == [
-        "assets/mobilite/parkings.yaml:6: the key 'type' stands twice (first on line 6); keep one"
-    ]
+    assert town.faults() == ["assets/mobilite/parkings.yaml:6: the key 'type' stands twice (first on line 6); keep one"]
 
 
 def test_a_byte_order_mark_is_no_fault(town):
