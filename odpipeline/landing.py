@@ -6,8 +6,8 @@
       <dataset>/
         latest.json                   {"sha256": …}: the capture that the source delivered last
         <sha256>/
-          payload                     the bytes as they came; never named by the source, whose names may hold personal data
-          capture.json                provenance: kind, system, size, times, validators, and the known suffix of the name
+          payload                     the bytes as they came; never named by the source: names may be personal data
+          capture.json                provenance: kind, system, size, times, validators, the known suffix of the name
         .arriving-…/                  a capture on its way; left behind only by a process that died, removed by `prune`
 
 A capture is written aside, synced and renamed, so that a folder with a SHA-256 for a name is always whole. `seen_at`
@@ -140,10 +140,13 @@ class Landing:
             for folder in sorted(home.iterdir()) if home.is_dir() else ():
                 if folder.name.startswith(_ARRIVING) and now - _modified(folder) > _ABANDONED:
                     shutil.rmtree(folder)
-                elif _SHA256.fullmatch(folder.name) and folder.name not in keep:
-                    if now - _seen(folder) > dataset.retention:
-                        _delete(folder)
-                        deleted += 1
+                elif (
+                    _SHA256.fullmatch(folder.name)
+                    and folder.name not in keep
+                    and now - _seen(folder) > dataset.retention
+                ):
+                    _delete(folder)
+                    deleted += 1
             if deleted:
                 _sync(home)
         return deleted

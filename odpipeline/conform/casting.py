@@ -7,7 +7,7 @@ an integer, read '0x1F' and '1_000', and drop the offset of a TIMESTAMP.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from odpipeline.conform.delivered import ERROR_CELL
@@ -24,6 +24,9 @@ DUCK_TYPES: dict[str, str] = {
 BLANKS = " \t\r\n\u00a0\u202f"
 """What stands around a value without being part of it; the two no-break blanks separate French thousands too."""
 
+_BLANK = r"[ \t\r\n\x{a0}\x{202f}]"
+_AROUND = f"{_BLANK}*"
+_DAY = r"\d{4}-\d{2}-\d{2}"
 _GEOJSON = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection",
             "Feature", "FeatureCollection")  # fmt: skip
 
@@ -72,8 +75,7 @@ def reading(field: TableField, delivered: str, spelling: Spelling, text: str, va
         return Reading(cell, text, broken, "error of the source") if spelling.native else Reading(cell, text, "", None)
     strict = not spelling.nulls_read or _could_be_read(field, spelling)
     cell = _null_if_missing(delivered, spelling) if strict else delivered
-    words = _words(spelling)
-    missing = f" AND {trimmed(text)} NOT IN ({words})" if words else ""
+    missing = f" AND NOT {_is_missing(text, spelling)}" if spelling.missing else ""
     rule = field.type if field.format == "default" else f"{field.type} {field.format}"
     unreadable = f"({text} IS NOT NULL AND {value} IS NULL{missing})"
     return Reading(cell, _READERS[field.type](text, field, spelling), unreadable, rule)
@@ -84,13 +86,12 @@ def trimmed(column: str) -> str:
     return f"trim({column}, {literal(BLANKS)})"
 
 
-def _words(spelling: Spelling) -> str:
-    return ", ".join(literal(word.strip(BLANKS)) for word in spelling.missing)
+def _is_missing(text: str, spelling: Spelling) -> str:
+    return _one_of(trimmed(text), (word.strip(BLANKS) for word in spelling.missing))
 
 
 def _null_if_missing(column: str, spelling: Spelling) -> str:
-    words = _words(spelling)
-    return f"CASE WHEN {trimmed(column)} IN ({words}) THEN NULL ELSE {column} END" if words else column
+    return f"CASE WHEN {_is_missing(column, spelling)} THEN NULL ELSE {column} END" if spelling.missing else column
 
 
 def _stripped_of_missing(column: str, spelling: Spelling) -> str:
@@ -120,43 +121,63 @@ def _class(signs: str) -> str:
 
 
 def _whole(groups: str) -> str:
-    """Digits, or digits in groups of three: '12 34' is no number."""
-    return rf"(\d+|\d{{1,3}}({groups}\d{{3}})+)"
+    """Digits, or digits in groups of three: '12 34' is no number. Two hundred digits cannot overflow a double."""
+    return rf"(\d{{1,200}}|\d{{1,3}}({groups}\d{{3}}){{1,60}})"
+
+
+def _holds(text: str, pattern: str) -> str:
+    """True where `text`, but for the blanks around it, matches `pattern` as a whole.
+
+    The patient readings look at the bare cell and name each part of it once: DuckDB computes what stands in several
+    branches of an expression ahead of them, for every row.
+    """
+    return f"regexp_full_match({text}, {literal(f'{_AROUND}({pattern}){_AROUND}')})"
+
+
+def _found(text: str, pattern: str, group: int = 0) -> str:
+    return f"regexp_extract({text}, {literal(pattern)}, {group})"
+
+
+def _replaced(text: str, pattern: str, instead: str, options: str = "") -> str:
+    return f"regexp_replace({text}, {literal(pattern)}, {literal(instead)}, {literal(options)})"
 
 
 def _integer(text: str, field: TableField, spelling: Spelling) -> str:
     decimals, groups = _signs(field, spelling)
     quick = rf"CASE WHEN regexp_full_match({text}, '[+-]?\d+') THEN TRY_CAST({text} AS BIGINT) END"
-    t = trimmed(text)
-    bare = f"regexp_replace(regexp_replace({t}, {literal(decimals + '0+$')}, ''), {literal(groups)}, '', 'g')"
-    pattern = literal(f"[+-]?{_whole(groups)}({decimals}0+)?")
-    return f"coalesce({quick}, CASE WHEN regexp_full_match({t}, {pattern}) THEN TRY_CAST({bare} AS BIGINT) END)"
+    bare = _replaced(_replaced(text, f"{decimals}0+{_AROUND}$", ""), f"{groups}|{_BLANK}", "", "g")
+    pattern = f"[+-]?{_whole(groups)}({decimals}0+)?"
+    return f"coalesce({quick}, CASE WHEN {_holds(text, pattern)} THEN TRY_CAST({bare} AS BIGINT) END)"
 
 
 def _number(text: str, field: TableField, spelling: Spelling) -> str:
     decimals, groups = _signs(field, spelling)
-    declared, t = field.decimalChar or spelling.decimal, trimmed(text)
+    declared = field.decimalChar or spelling.decimal
     pointed = declared == "." or spelling.native
     plain = text if pointed else f"replace({text}, {literal(declared)}, '.')"
     quick = f"TRY_CAST({plain} AS DOUBLE)"
     foreign = f"contains({text}, '_')" + ("" if pointed else f" OR contains({text}, '.')")
-    ungrouped = f"regexp_replace({t}, {literal(groups)}, '', 'g')"
-    patient = f"TRY_CAST(regexp_replace({ungrouped}, {literal(decimals)}, '.') AS DOUBLE)"
-    pattern = literal(rf"[+-]?({_whole(groups)}({decimals}\d*)?|{decimals}\d+)([eE][+-]?\d+)?")
+    bare = _replaced(_replaced(text, f"{groups}|{_BLANK}", "", "g"), decimals, ".")
+    pattern = rf"[+-]?({_whole(groups)}({decimals}\d*)?|{decimals}\d+)([eE][+-]?\d{{1,2}})?"
     return (
         f"coalesce(CASE WHEN isfinite({quick}) AND NOT ({foreign}) THEN {quick} END, "
-        f"CASE WHEN regexp_full_match({t}, {pattern}) AND isfinite({patient}) THEN {patient} END)"
+        f"CASE WHEN {_holds(text, pattern)} THEN TRY_CAST({bare} AS DOUBLE) END)"
     )
 
 
 def _boolean(text: str, field: TableField, spelling: Spelling) -> str:
-    true = ", ".join(map(literal, (*field.trueValues, *(["true"] if spelling.native else []))))
-    false = ", ".join(map(literal, (*field.falseValues, *(["false"] if spelling.native else []))))
-    quick, patient = (
-        f"CASE WHEN {cell} IN ({true or 'NULL'}) THEN true WHEN {cell} IN ({false or 'NULL'}) THEN false END"
-        for cell in (text, trimmed(text))
+    true = (*field.trueValues, *(["true"] if spelling.native else []))
+    false = (*field.falseValues, *(["false"] if spelling.native else []))
+    other = f"ltrim(rtrim({text}, {literal(BLANKS)}), {literal(BLANKS)})"
+    return (
+        f"coalesce(CASE WHEN {_one_of(text, true)} THEN true WHEN {_one_of(text, false)} THEN false END, "
+        f"CASE WHEN {_one_of(trimmed(text), true)} THEN true WHEN {_one_of(other, false)} THEN false END)"
     )
-    return f"coalesce({quick}, {patient})"
+
+
+def _one_of(text: str, words: Iterable[str]) -> str:
+    """IN, but for that DuckDB makes a join of a long IN, which costs more than all the rest."""
+    return f"list_contains([{', '.join(map(literal, words))}]::VARCHAR[], {text})"
 
 
 def _is_iso(field: TableField) -> bool:
@@ -189,80 +210,74 @@ def _local(moment: str, spelling: Spelling) -> str:
 def _date(text: str, field: TableField, spelling: Spelling) -> str:
     quick = f"CASE WHEN strlen({text}) = 10 AND TRY_CAST({text} AS DATE) >= DATE '0001-01-01' THEN "
     quick += f"TRY_CAST({text} AS DATE) END"
-    t, midnight = trimmed(text), literal(r"\d{4}-\d{2}-\d{2}([T ]00:00(:00([.]0+)?)?Z?)?")
-    iso = f"coalesce({quick}, CASE WHEN regexp_full_match({t}, {midnight}) THEN TRY_CAST(left({t}, 10) AS DATE) END)"
+    midnight = _DAY + r"([T ]00:00(:00([.]0+)?)?Z?)?"
+    day = f"TRY_CAST({_found(text, _DAY)} AS DATE)"
+    iso = f"coalesce({quick}, CASE WHEN {_holds(text, midnight)} THEN {day} END)"
     return iso if _is_iso(field) else _formatted(text, field, spelling, iso)
 
 
 def _datetime(text: str, field: TableField, spelling: Spelling) -> str:
     """In UTC: an offset is obeyed, and what names none is in the declared time zone."""
-    minute, t = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", trimmed(text)
+    minute = _DAY + r"[T ]\d{2}:\d{2}"
+    naive, zoned = minute + r"(:\d{2}([.]\d+)?)?", minute + r"(:\d{2}([.]\d+)?)? ?(Z|[+-]\d{2}(:?\d{2})?)"
     # Nineteen bytes with seconds leave no room for a zone, which the cast to TIMESTAMP would drop.
     quick = f"CASE WHEN strlen({text}) = 19 AND {text}[17] = ':' THEN TRY_CAST({text} AS TIMESTAMP) END"
-    bare = literal(rf"{minute}(:\d{{2}}([.]\d+)?)?")
-    naive = f"CASE WHEN regexp_full_match({t}, {bare}) THEN TRY_CAST({t} AS TIMESTAMP) END"
-    zoned = literal(rf"{minute}(:\d{{2}}([.]\d+)?)? ?(Z|[+-]\d{{2}}(:?\d{{2}})?)")
+    patient = f"CASE WHEN {_holds(text, naive)} THEN TRY_CAST({_found(text, naive)} AS TIMESTAMP) END"
     # DuckDB wants seconds before an offset, and a colon within it.
-    whole = _replaced(_replaced(t, f"^({minute})([^:])", r"\1:00\2"), r"([+-]\d{2})(\d{2})$", r"\1:\2")
-    instant = f"CASE WHEN regexp_full_match({t}, {zoned}) THEN {_instant(f'TRY_CAST({whole} AS TIMESTAMPTZ)')} END"
-    iso = f"coalesce({_local(f'coalesce({quick}, {naive})', spelling)}, {instant})"
+    whole = _replaced(_found(text, zoned), f"^({minute})([^:])", r"\1:00\2")
+    whole = _replaced(whole, r"([+-]\d{2})(\d{2})$", r"\1:\2")
+    instant = f"CASE WHEN {_holds(text, zoned)} THEN {_instant(f'TRY_CAST({whole} AS TIMESTAMPTZ)')} END"
+    iso = f"coalesce({_local(f'coalesce({quick}, {patient})', spelling)}, {instant})"
     return iso if _is_iso(field) else _formatted(text, field, spelling, iso)
 
 
-def _replaced(text: str, pattern: str, instead: str) -> str:
-    return f"regexp_replace({text}, {literal(pattern)}, {literal(instead)})"
-
-
 def _time(text: str, field: TableField, spelling: Spelling) -> str:
+    clock = r"\d\d:\d\d(:\d\d([.]\d+)?)?"
     # A workbook's time of day is a moment of its day zero.
-    t = f"regexp_replace({trimmed(text)}, '^1899-12-3[01][T ]', '')" if spelling.native else trimmed(text)
-    iso = rf"CASE WHEN regexp_full_match({t}, '\d\d:\d\d(:\d\d([.]\d+)?)?') THEN TRY_CAST({t} AS TIME) END"
+    zero = "(1899-12-3[01][T ])?" if spelling.native else ""
+    iso = f"CASE WHEN {_holds(text, zero + clock)} THEN TRY_CAST({_found(text, clock)} AS TIME) END"
     return iso if _is_iso(field) else _formatted(text, field, spelling, iso)
 
 
 def _year(text: str, _field: TableField, spelling: Spelling) -> str:
-    t, pattern = trimmed(text), r"\d{4}([.]0+)?" if spelling.native else r"\d{4}"
-    return f"CASE WHEN regexp_full_match({t}, {literal(pattern)}) THEN CAST(left({t}, 4) AS INTEGER) END"
-
-
-def _when(condition: str, text: str) -> str:
-    return f"CASE WHEN {condition} THEN {trimmed(text)} END"
+    pattern = r"\d{4}([.]0+)?" if spelling.native else r"\d{4}"
+    year = _found(text, r"\d{4}")
+    return f"CASE WHEN {_holds(text, pattern)} THEN CAST({year} AS INTEGER) END"
 
 
 def _yearmonth(text: str, _field: TableField, _spelling: Spelling) -> str:
-    return _when(rf"regexp_full_match({trimmed(text)}, '\d{{4}}-(0[1-9]|1[0-2])')", text)
+    return f"CASE WHEN {_holds(text, r'[0-9]{4}-(0[1-9]|1[0-2])')} THEN {trimmed(text)} END"
 
 
 def _duration(text: str, _field: TableField, _spelling: Spelling) -> str:
     """ISO 8601: at least one part, and one after a T."""
     pattern = r"[-+]?P(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?"
-    t = trimmed(text)
-    return _when(f"regexp_full_match({t}, {literal(pattern)}) AND NOT suffix({t}, 'P') AND NOT suffix({t}, 'T')", text)
+    idle = f"regexp_matches({text}, {literal(f'[PT]{_AROUND}$')})"
+    return f"CASE WHEN {_holds(text, pattern)} AND NOT {idle} THEN {trimmed(text)} END"
 
 
 def _geopoint(text: str, field: TableField, _spelling: Spelling) -> str:
     """Table Schema: `lon, lat` by default, `[lon, lat]` (array) or `{"lon": …, "lat": …}` (object); degrees, WGS84."""
-    t = trimmed(text)
+    degrees = r"([+-]?\d{1,3}([.]\d+)?)"
+    pair = f"{degrees}{_AROUND},{_AROUND}{degrees}"
+    if field.format == "array":
+        pair = rf"\[{_AROUND}{pair}{_AROUND}\]"
+    lon, lat = (_found(text, pair, group) for group in (1, 3))
+    form = _holds(text, pair)
     if field.format == "object":
-        sides = [f"json_extract_string(TRY_CAST({t} AS JSON), '$.{side}')" for side in ("lon", "lat")]
-    else:
-        inside = literal(r"^\[([^\]]*)\]$")
-        bare = f"regexp_extract({t}, {inside}, 1)" if field.format == "array" else t
-        pair = f"string_split({bare}, ',')"
-        sides = [f"CASE WHEN len({pair}) = 2 THEN {trimmed(f'{pair}[{place}]')} END" for place in (1, 2)]
-    within = " AND ".join(
-        rf"regexp_full_match({side}, '[+-]?\d+([.]\d+)?') AND abs(CAST({side} AS DOUBLE)) <= {most}"
-        for side, most in zip(sides, (180, 90), strict=True)
-    )
-    return _when(within, text)
+        lon, lat = (f"json_extract_string(TRY_CAST({text} AS JSON), '$.{side}')" for side in ("lon", "lat"))
+        form = f"json_valid({text})"
+    # A latitude beyond 90 is the usual sign of the wrong order.
+    within = f"abs(TRY_CAST({lon} AS DOUBLE)) <= 180 AND abs(TRY_CAST({lat} AS DOUBLE)) <= 90"
+    return f"CASE WHEN {form} AND {within} THEN {trimmed(text)} END"
 
 
 def _json(text: str, field: TableField, _spelling: Spelling) -> str:
-    document = f"TRY_CAST({trimmed(text)} AS JSON)"  # what is no JSON is NULL, and not an error
+    document = f"TRY_CAST({text} AS JSON)"  # what is no JSON is NULL, and not an error
     held = f"json_type({document}) = {literal(field.type.upper())}"
     if field.type == "geojson":
         held = f"json_extract_string({document}, '$.type') IN ({', '.join(map(literal, _GEOJSON))})"
-    return _when(held, text)
+    return f"CASE WHEN {held} THEN {trimmed(text)} END"
 
 
 _READERS: dict[str, Callable[[str, TableField, Spelling], str]] = {

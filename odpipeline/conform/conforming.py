@@ -178,7 +178,8 @@ def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, parquet: Path) ->
         f"CASE WHEN _ignored THEN nextval('rows_ignored') IS NULL WHEN {plan.bad} THEN nextval('rows_bad') IS NULL "
         "ELSE true END"
     )
-    rows = f"SELECT _row, {names} FROM {plan.rows(needed=False)} WHERE {kept}"
+    # The condition has a column of its own: in WHERE, DuckDB would push it below the values and compute them twice.
+    rows = f"SELECT _row, {names} FROM (SELECT *, {kept} AS _kept FROM {plan.rows(needed=False)}) WHERE _kept"
     found = connection.execute(f"COPY ({rows}) TO {literal(parquet)} {_CODEC}").fetchone()
     counted = dict(
         connection.execute("SELECT sequence_name, coalesce(last_value, 0) FROM duckdb_sequences()").fetchall()

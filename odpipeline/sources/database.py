@@ -7,6 +7,7 @@ network. It holds a password and is never shown; nor is what a server says, unle
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from typing import Any
@@ -18,12 +19,14 @@ from sqlalchemy.exc import ArgumentError
 
 from odpipeline.declaration.source import SqlSource
 from odpipeline.errors import SourceError
-from odpipeline.sources import postgresql, sqlite
 from odpipeline.sources.delivery import LONGEST_SECONDS, Delivery, Order
 from odpipeline.sources.rows import Dialect, Query, Rows, refuse_twins
 
-DIALECTS: dict[str, Dialect] = {"postgresql": postgresql.rows, "sqlite": sqlite.rows}
-"""The name before `://` (without a driver's `+name`) → what reads it."""
+DIALECTS = {"postgresql": "odpipeline.sources.postgresql", "sqlite": "odpipeline.sources.sqlite"}
+"""The name before `://` (without a driver's `+name`) → the module whose `rows` reads it.
+
+Imported when a query runs: the drivers bring pandas along, a second that no other command should pay.
+"""
 
 _PLAIN = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string,
@@ -38,13 +41,14 @@ def extract(source: SqlSource, order: Order) -> Delivery:
     """
     url = _address(order)
     query = Query(source.sql.strip().rstrip(";").rstrip(), source.timeout.total_seconds(), _shown(url), order.declared)
-    dialect = DIALECTS.get(url.get_backend_name())
-    if dialect is None:
+    module = DIALECTS.get(url.get_backend_name())
+    if module is None:
         raise SourceError(
             f"databases of the kind {url.get_backend_name()!r} cannot be read",
             where=query.where,
-            mend=f"the supported kinds are {', '.join(DIALECTS)}; have the system export files, or views in one of them",
+            mend=f"the supported kinds are {', '.join(DIALECTS)}; have the system export files instead",
         )
+    dialect: Dialect = importlib.import_module(module).rows
     with dialect(url, order.root, query) as rows:
         _write(rows, source, order, query)
     return Delivery(order.path, "query.parquet", "application/vnd.apache.parquet")

@@ -58,7 +58,7 @@ class Trail:
             raise SourceError(
                 f"page {number} is not a JSON object",
                 where=self._where,
-                mend=f"see what the address answers; `pages` in {self._declared} is for objects that name the next page",
+                mend=f"see what it answers; `pages` in {self._declared} is for objects that name the next page",
             )
         return text.strip().translate(_BREAKS).encode() + b"\n", document
 

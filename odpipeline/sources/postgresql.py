@@ -28,8 +28,10 @@ _SETTINGS = {
 }
 """Settings of the connection, unless the address has its own; a server that vanished is noticed after a minute."""
 
-_AWAY = ("Connection refused", "timeout expired", "No route to host", "unreachable", "could not translate host name",
-         "starting up", "shutting down", "too many clients", "No such file or directory", "closed the connection")  # fmt: skip
+_AWAY = (
+    "Connection refused", "timeout expired", "No route to host", "unreachable", "could not translate host name",
+    "starting up", "shutting down", "too many clients", "No such file or directory", "closed the connection",
+)  # fmt: skip
 """What libpq says when nobody answers, or nobody yet."""
 
 

@@ -40,20 +40,10 @@ def test_a_workbook_keeps_its_own_types_whatever_is_declared_of_text(read):
 
 
 def test_header_rows_count_from_the_top_of_the_sheet_even_when_it_is_blank(read):
-    rows = [
-        [],
-        ["Titre"],
-        [],
-        ["Site", "Entrées", None, "Date"],
-        [None, "A", "E", None],
-        ["x", 1, 2, 3],
-        [],
-        ["y", 4, 5, 6],
-        [],
-        [],
-    ]
-    fields = [{"name": "s", "source": "Site"}, {"name": "a", "source": "Entrées A"}, {"name": "e", "source": "Entrées E"},
-              {"name": "d", "source": "Date"}]  # fmt: skip
+    header = [["Site", "Entrées", None, "Date"], [None, "A", "E", None]]
+    rows = [[], ["Titre"], [], *header, ["x", 1, 2, 3], [], ["y", 4, 5, 6], [], []]
+    names = {"s": "Site", "a": "Entrées A", "e": "Entrées E", "d": "Date"}
+    fields = [{"name": name, "source": source} for name, source in names.items()]
     found = read(workbook(*rows), fields, format={"header_row": 4, "header_rows": 2})
     assert found.values == [("x", "1", "2", "3"), ("y", "4", "5", "6")]
     assert found.counts == (2, 2, 0, 0)

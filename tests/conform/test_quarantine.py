@@ -93,13 +93,13 @@ def is_missing(cell):
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12),
-    ends=st.sampled_from(["\n", "\r\n"]),
-    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    # Before Python 3.13, the writer leaves a CR unquoted where lines end with LF.
+    form=st.sampled_from([("\r\n", csv.QUOTE_MINIMAL), ("\r\n", csv.QUOTE_ALL), ("\n", csv.QUOTE_ALL)]),
     delimiter=st.sampled_from([",", ";", "\t", "|"]),
 )
-def test_what_a_csv_writer_writes_is_read_back(tmp_path, rows, ends, quoting, delimiter):
+def test_what_a_csv_writer_writes_is_read_back(tmp_path, rows, form, delimiter):
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=ends, quoting=quoting)
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=form[0], quoting=form[1])
     writer.writerows([("a", "b", "c"), *rows])
     path = tmp_path / "payload"
     path.write_bytes(text.getvalue().encode())
