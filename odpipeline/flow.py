@@ -8,10 +8,13 @@ what it yields, the Dagster assets turn it into events. The rule that stops publ
 from __future__ import annotations
 
 import fcntl
+import os
 import time
+import traceback
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from odpipeline import conform, gate, lineage, privacy, quality, sources
@@ -104,12 +107,26 @@ def recorded(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
         record = replace(record, outcome="failed", reasons=(str(error),))
         _write(zones.journal, record, started)
         raise
-    except BaseException as error:
-        record = replace(record, outcome="failed", reasons=(f"stopped by {type(error).__name__}",))
-        _write(zones.journal, record, started)
-        raise
+    except Exception as error:  # noqa: BLE001  # the edge: whatever it was, no cell may reach a log
+        fault = _unexpected(dataset, zones.work.parent / "faults", error)
+        _write(zones.journal, replace(record, outcome="failed", reasons=(str(fault),)), started)
+        raise fault from None
     else:
         _write(zones.journal, record, started)
+
+
+def _unexpected(dataset: Dataset, folder: Path, error: Exception) -> OdpError:
+    """A bug, or something that nobody foresaw: its traceback may quote cells and stays in the private zone."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    file = folder / f"{dataset.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as text:
+        text.write("".join(traceback.format_exception(error)))
+    told = OdpError(
+        f"stopped by an unexpected {type(error).__name__}",
+        mend=f"its traceback is in the private zone, faults/{file.name}: report it, without the cells",
+    )
+    told.dataset = dataset.id
+    return told
 
 
 def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunRecord:

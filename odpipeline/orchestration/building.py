@@ -28,7 +28,7 @@ def definitions(town: Town) -> dg.Definitions:
         "frequent", selection=of_datasets, executor_def=dg.in_process_executor, config=_QUIET
     )
     public = dg.define_asset_job(
-        "catalogue",
+        "public_pages",
         selection=dg.AssetSelection.assets(CATALOGUE, PORTAL),
         executor_def=dg.in_process_executor,
         config=_QUIET,

@@ -22,9 +22,9 @@ def nightly_job() -> dg.JobDefinition:
     return defs.resolve_job_def("nightly")
 
 
-def catalogue_job() -> dg.JobDefinition:
+def pages_job() -> dg.JobDefinition:
     """The job that rebuilds catalogue and portal, for the processes that find it again by this name."""
-    return defs.resolve_job_def("catalogue")
+    return defs.resolve_job_def("public_pages")
 
 
 def run_night(only: Sequence[Dataset]) -> None:
@@ -40,7 +40,7 @@ def run_night(only: Sequence[Dataset]) -> None:
         for lot in lots(probe(only, town, instance), town.night.lot_size):
             with dg.execute_job(dg.reconstructable(nightly_job), instance, asset_selection=lot, raise_on_error=False):
                 pass
-        with dg.execute_job(dg.reconstructable(catalogue_job), instance, raise_on_error=False):
+        with dg.execute_job(dg.reconstructable(pages_job), instance, raise_on_error=False):
             pass
 
 

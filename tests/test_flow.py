@@ -1,0 +1,115 @@
+"""The flow itself: what it yields, when it ends, and what an abandoned or unforeseen run leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from odpipeline import flow
+from odpipeline.conform import Conformed
+from odpipeline.declaration import read_town
+from odpipeline.errors import OdpError, StoreError
+from odpipeline.store import Release, Staged
+from odpipeline.verdict import Verdict
+from tests.towns import deliver, published_bytes, write_town
+
+
+@pytest.fixture
+def piscines(tmp_path):
+    town = read_town(write_town(tmp_path, "piscines"))
+    return town.dataset("piscines"), town, flow.Zones.of(town)
+
+
+def names(stages) -> list[str]:
+    return [type(stage).__name__ for stage in stages]
+
+
+def test_a_new_delivery_goes_the_whole_way(piscines):
+    assert names(flow.publication(*piscines)) == [
+        "Capture", "Conformed", "QualityReport", "Anonymised", "Staged", "Verdict", "Release",
+    ]  # fmt: skip
+
+
+def test_an_unchanged_delivery_only_moves_checked_at(piscines):
+    *_, first = flow.publication(*piscines)
+    again = list(flow.publication(*piscines))
+    assert names(again) == ["Capture", "Release"]
+    assert again[-1].version == first.version
+    assert again[-1].checked_at > first.checked_at
+
+
+def test_the_same_rows_in_another_order_make_no_new_version(piscines, tmp_path):
+    *_, first = flow.publication(*piscines)
+    file = tmp_path / "depot/piscines.csv"
+    header, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([header, *reversed(rows)]) + "\n")
+    *_, verdict, last = flow.publication(*piscines)
+    assert isinstance(verdict, Verdict)
+    assert last.version == first.version
+
+
+def test_a_refused_delivery_ends_before_anything_is_anonymised(piscines, tmp_path):
+    deliver(tmp_path, "piscines", cell="-1")
+    *_, report, verdict = flow.publication(*piscines)
+    assert report.blocks
+    assert not verdict.accepted
+    assert verdict.reasons
+
+
+@pytest.mark.parametrize("reached", [Conformed, Staged, Verdict])
+def test_abandoning_half_way_touches_nothing_public(piscines, tmp_path, reached):
+    list(flow.publication(*piscines))
+    before = published_bytes(tmp_path)
+    deliver(tmp_path, "piscines", rows=21)
+    with contextlib.closing(flow.publication(*piscines)) as stages:
+        next(stage for stage in stages if isinstance(stage, reached))
+    assert published_bytes(tmp_path) == before
+    *_, last = flow.publication(*piscines)
+    assert isinstance(last, Release)
+    assert last.version == 2
+
+
+def test_the_store_takes_no_verdict_on_other_bytes(piscines):
+    stages = list(flow.publication(*piscines))
+    staged = next(stage for stage in stages if isinstance(stage, Staged))
+    elsewhere = Verdict("piscines", "0" * 64, next(s for s in stages if isinstance(s, Verdict)).findings)
+    with pytest.raises(StoreError):
+        piscines[2].store.publish(staged, elsewhere)
+
+
+def test_two_runs_of_one_dataset_do_not_meet(piscines):
+    first = flow.publication(*piscines)
+    next(first)
+    with contextlib.closing(first), pytest.raises(OdpError, match="piscines: another run of this dataset is under way"):
+        next(flow.publication(*piscines))
+
+
+def test_an_accepted_shrink_is_published_and_only_that_content(piscines, tmp_path):
+    zones = piscines[2]
+    list(flow.publication(*piscines))
+    deliver(tmp_path, "piscines", rows=5)
+    *_, verdict = flow.publication(*piscines)
+    assert "odp accept piscines " + verdict.content_hash[:12] in verdict.reasons[0]
+    zones.journal.accept("piscines", verdict.content_hash[:12], who="moi", because="piscine fermée")
+    *_, last = flow.publication(*piscines)
+    assert (last.version, last.rows) == (2, 5)
+    deliver(tmp_path, "piscines", rows=2)
+    *_, verdict = flow.publication(*piscines)
+    assert not verdict.accepted
+
+
+def test_an_unforeseen_fault_leaves_its_traceback_in_the_private_zone_only(piscines, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("la valeur Mme Dupont")
+
+    monkeypatch.setattr("odpipeline.conform.conform", broken)
+    with pytest.raises(OdpError) as told:
+        list(flow.recorded(*piscines))
+    assert str(told.value).startswith(
+        "piscines: stopped by an unexpected RuntimeError; its traceback is in the private"
+    )
+    [file] = (piscines[1].private_path / "faults").iterdir()
+    assert "Mme Dupont" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "Dupont" not in str(piscines[2].journal.last("piscines"))
