@@ -35,6 +35,10 @@ Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Re
 """What a stage has put on disk: paths, hashes and counts; never rows."""
 
 
+_KEPT = (".lock", "conformed.parquet", "quarantine.parquet")
+"""The files of a work folder that stay until the next run."""
+
+
 @dataclass(frozen=True)
 class Zones:
     """Where a town keeps its things: captures, releases, records, and the work folder of the private zone."""
@@ -179,7 +183,8 @@ def _facts(
 def _workplace(work: Path, dataset: Dataset) -> Iterator[Path]:
     """The private work folder of `dataset`, for one run at a time.
 
-    What the last run left stays until the next one: conformed rows, quarantine, the staged release.
+    Conformed rows, quarantine and the staged release stay until the next run, to be looked at; every other copy of the
+    delivery goes when the run ends, whatever its end, so that the captures' retention is that of the delivered bytes.
     Raises: OdpError when another run holds it.
     """
     folder = work / dataset.id
@@ -189,4 +194,9 @@ def _workplace(work: Path, dataset: Dataset) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OdpError("another run of this dataset is under way", mend="wait until it has ended") from None
-        yield folder
+        try:
+            yield folder
+        finally:
+            for copy in folder.iterdir():
+                if copy.is_file() and copy.name not in _KEPT:
+                    copy.unlink()

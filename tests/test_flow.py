@@ -113,3 +113,11 @@ def test_an_unforeseen_fault_leaves_its_traceback_in_the_private_zone_only(pisci
     assert "Mme Dupont" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     assert "Dupont" not in str(piscines[2].journal.last("piscines"))
+
+
+def test_no_copy_of_the_delivery_outlives_the_run(piscines, tmp_path):
+    list(flow.publication(*piscines))
+    (tmp_path / "depot/piscines.csv").write_bytes("jour,piscine,entrees\n2026-10-01,Été,1\n".encode("cp1252"))
+    list(flow.publication(*piscines))
+    left = {path.name for path in (piscines[2].work / "piscines").iterdir() if path.is_file()}
+    assert left == {".lock", "conformed.parquet", "quarantine.parquet"}
