@@ -7,7 +7,7 @@ Great Expectations, so that the hard death of one dataset costs that dataset alo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 
 import dagster as dg
@@ -24,6 +24,8 @@ from odpipeline.store import Release
 _PRELOAD = ["dagster", "great_expectations", "odpipeline.quality.engine", "odpipeline.orchestration.definitions"]
 _PROBED = ("http", "folder")
 """The kinds of source that answer quickly whether something is new."""
+_PATIENCE_SECONDS = 40.0
+"""How long all probes together may take: Dagster gives a schedule's tick 60 seconds. What has not answered runs."""
 
 
 def lot_executor(at_once: int) -> dg.ExecutorDefinition:
@@ -40,15 +42,18 @@ def probe(datasets: Iterable[Dataset], town: Town, instance: dg.DagsterInstance)
     """
     listed = list(datasets)
     zones = flow.Zones.of(town)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        confirmed = list(pool.map(lambda dataset: _confirmed(dataset, town, zones), listed))
-    for dataset, release in zip(listed, confirmed, strict=True):
-        if release is not None:
+    pool = ThreadPoolExecutor(max_workers=4)
+    asked = {dataset.id: pool.submit(_confirmed, dataset, town, zones) for dataset in listed}
+    answered, _ = wait(asked.values(), timeout=_PATIENCE_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    found = {name: future.result() for name, future in asked.items() if future in answered}
+    for dataset in listed:
+        if (release := found.get(dataset.id)) is not None:
             shown = metadata.of_release(release, dataset, unchanged=True)
             instance.report_runless_asset_event(
                 dg.AssetMaterialization(asset_key(dataset.id, "published"), metadata=shown)
             )
-    return [dataset for dataset, release in zip(listed, confirmed, strict=True) if release is None]
+    return [dataset for dataset in listed if found.get(dataset.id) is None]
 
 
 def lots(datasets: Sequence[Dataset], size: int) -> list[list[dg.AssetKey]]:
