@@ -74,7 +74,7 @@ class Landing:
     def latest(self, dataset_id: str) -> Capture | None:
         """The capture that the source delivered last, or None when there is none or retention has deleted it.
 
-        The payload's size is checked, its hash is not.
+        Raises: OdpError when it is damaged, as far as the payload's size tells; `get` compares the bytes.
         """
         pointer = self._home(dataset_id) / "latest.json"
         if not pointer.exists():
@@ -84,8 +84,11 @@ class Landing:
         return _read(folder) if folder.is_dir() else None
 
     def validators(self, dataset_id: str) -> Validators | None:
-        """What to ask the source with, so that it answers only what is newer than the latest capture."""
-        latest = self.latest(dataset_id)
+        """What to ask the source with, so that it answers only what is newer than the latest capture.
+
+        None when that is damaged: it is then fetched anew, which mends it.
+        """
+        latest = self._usable(dataset_id)
         return Validators(latest.etag, latest.last_modified, latest.sha256, latest.asked) if latest else None
 
     def capture(self, dataset: Dataset, delivered: Delivery | Unchanged) -> Capture:
@@ -95,7 +98,7 @@ class Landing:
         Raises: OdpError when the disk refuses, or when nothing is there that could be unchanged.
         """
         now = datetime.now(UTC)
-        latest = self.latest(dataset.id)
+        latest = self._usable(dataset.id)
         with _on_disk():
             if isinstance(delivered, Unchanged):
                 if latest is None:
@@ -134,22 +137,25 @@ class Landing:
         Those whose SHA-256 is in `keep` stay. What dead processes left behind goes too.
         """
         now = now or datetime.now(UTC)
+        oldest = now - dataset.retention
         home = self._home(dataset.id)
         deleted = 0
         with _on_disk():
             for folder in sorted(home.iterdir()) if home.is_dir() else ():
                 if folder.name.startswith(_ARRIVING) and now - _modified(folder) > _ABANDONED:
                     shutil.rmtree(folder)
-                elif (
-                    _SHA256.fullmatch(folder.name)
-                    and folder.name not in keep
-                    and now - _seen(folder) > dataset.retention
-                ):
+                elif _SHA256.fullmatch(folder.name) and folder.name not in keep and _seen(folder) < oldest:
                     _delete(folder)
                     deleted += 1
             if deleted:
                 _sync(home)
         return deleted
+
+    def _usable(self, dataset_id: str) -> Capture | None:
+        try:
+            return self.latest(dataset_id)
+        except OdpError:
+            return None
 
     def _home(self, dataset_id: str) -> Path:
         if not _DATASET.fullmatch(dataset_id):
@@ -293,7 +299,7 @@ def _modified(path: Path) -> datetime:
 
 
 def _delete(folder: Path) -> None:
-    """Provenance last: a deletion that is cut short is taken up by the next one."""
+    """Data first; a deletion that is cut short is taken up by the next one."""
     (folder / "payload").unlink(missing_ok=True)
     shutil.rmtree(folder)
 
@@ -322,7 +328,7 @@ def _on_disk() -> Iterator[None]:
         yield
     except OSError as error:
         raise OdpError(
-            f"the capture could not be kept: {os.strerror(error.errno or 0)}",
+            f"the capture could not be kept: {os.strerror(error.errno) if error.errno else type(error).__name__}",
             where="the private zone",
             mend="free space, or correct the rights, where `private` of town.yaml points, and run again",
         ) from None

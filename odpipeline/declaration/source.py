@@ -1,6 +1,7 @@
 """How a dataset's source is declared: one model per kind of municipal system.
 
-A new kind is one model here and one module of the same name in `odpipeline/sources/`; a test holds the two together.
+A new kind is one model here, one module in `odpipeline/sources/`, and one line in the table of its `__init__`; a test
+holds the three together.
 """
 
 from __future__ import annotations

@@ -115,9 +115,7 @@ def _stored(field: Any, query: Query) -> Any:
 
 
 def _checked(batch: Any, schema: Any, query: Query) -> Any:
-    columns = [
-        column.storage if isinstance(column.type, pa.OpaqueType) else column for column in batch.columns
-    ]  # fmt: skip
+    columns = [column.storage if isinstance(column.type, pa.OpaqueType) else column for column in batch.columns]
     checked = pa.RecordBatch.from_arrays(columns, schema=schema)
     try:
         checked.validate(full=True)

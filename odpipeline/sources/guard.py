@@ -11,6 +11,7 @@ import os
 import socket
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -25,9 +26,12 @@ from odpipeline.errors import SourceError
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+RETRIED = (429, 500, 502, 503, 504)
+"""The HTTP statuses that are worth another try at once."""
+
 _RETRIES = Retry(
     total=2,
-    status_forcelist=(429, 500, 502, 503, 504),
+    status_forcelist=RETRIED,
     allowed_methods=("GET",),
     backoff_factor=0.5,
     retry_after_max=20,
@@ -43,7 +47,22 @@ def shown(url: str) -> str:
     except LocationParseError:
         return "an address that cannot be read"
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.host}{port}{parts.path or '/'}"
+    return f"{parts.scheme}://{parts.host}{port}{parts.path or '/'}" if parts.host else parts.path or "no address"
+
+
+def joined(url: str, target: str) -> str:
+    """The address of `target`, whole or relative, as the answer of `url` names it.
+
+    Raises: SourceError when it cannot be read.
+    """
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        raise SourceError(
+            "the answer leads to an address that cannot be read",
+            where=shown(url),
+            mend="ask the system's owner to mend its links",
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -118,13 +137,18 @@ def session(origin: Origin, *, internal: bool) -> requests.Session:
     Proxies and `.netrc` of the environment are ignored: the one would hide the address, the other would send
     credentials that nobody declared. `REQUESTS_CA_BUNDLE` is honoured.
     """
-    guarded = requests.Session()
+    guarded = _Session()
     guarded.trust_env = False
     guarded.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
     guarded.headers.update({"User-Agent": "odpipeline", "Accept": "*/*", "Accept-Encoding": "gzip"})
     for scheme in _PORTS:
         guarded.mount(f"{scheme}://", _GuardedAdapter(origin, internal))
     return guarded
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: redirects are ours to follow. To find the next one, the library would read a body without bounds."""
 
 
 class _GuardedAdapter(HTTPAdapter):

@@ -1,6 +1,6 @@
 """The pages of one JSON answer: each becomes one line of a file, until a page names no next one.
 
-A page is kept in its own spelling: parsing and writing it anew would round numbers and reorder nothing for the better.
+A page is kept in its own spelling: parsing it and writing it anew would round numbers.
 Line breaks can stand only between its tokens (RFC 8259), so that blanks in their place change nothing.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urljoin
 
 from odpipeline.declaration.source import Pages
 from odpipeline.errors import SourceError
+from odpipeline.sources import guard
 from odpipeline.sources.delivery import Intake
 
 MOST_BYTES = 64_000_000
@@ -39,7 +39,7 @@ class Trail:
         following = self._next(document)
         if following is None:
             return None
-        target = urljoin(url, following)
+        target = guard.joined(url, following)
         if target in self._seen:
             raise self._error("leads back to a page that was read already", "ask the system's owner to mend its links")
         if len(self._seen) >= self._pages.most:

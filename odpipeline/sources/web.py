@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from urllib3.exceptions import NameResolutionError, ReadTimeoutError
@@ -109,15 +109,13 @@ def _answer(door: _Door, url: str, since: Validators | None = None) -> Iterator[
     for _ in range(_REDIRECTS + 1):
         door.origin.check(url)
         with _worded(door, url):
-            response = door.session.get(
-                url, headers=wanted, stream=True, allow_redirects=False, timeout=door.timeout
-            )  # fmt: skip
-            with response:
+            get = door.session.get
+            with get(url, headers=wanted, stream=True, allow_redirects=False, timeout=door.timeout) as response:
                 if response.status_code not in _REDIRECT_CODES or "location" not in response.headers:
                     _refuse_bad(response, door, conditional=bool(wanted))
                     yield response
                     return
-                url = urljoin(response.url, response.headers["location"])
+                url = guard.joined(response.url, response.headers["location"])
     raise SourceError(
         f"the answer redirects more than {_REDIRECTS} times",
         where=guard.shown(url),
@@ -137,8 +135,9 @@ def _refuse_bad(response: requests.Response, door: _Door, *, conditional: bool) 
     if status == 304 and conditional:
         return
     if status == 429 or status >= 500:
+        tries = ", at the third try too" if status in guard.RETRIED else ""
         raise SourceUnavailable(
-            f"the system answers that it cannot deliver now (HTTP {status}), also after more tries",
+            f"the system cannot deliver now (HTTP {status}{tries})",
             where=where,
             mend="wait for the next run; if it goes on, ask the system's owner",
         )
@@ -261,5 +260,5 @@ def _fault(error: requests.RequestException, where: str, door: _Door) -> SourceE
         mend = f"correct the address in {door.declared}, or ask the network's owner about DNS"
         return SourceUnavailable("the host's name is unknown", where=where, mend=mend)
     if isinstance(error, requests.ConnectionError):
-        return SourceUnavailable("the system cannot be reached, also after more tries", where=where, mend=later)
+        return SourceUnavailable("the system cannot be reached, at the third try neither", where=where, mend=later)
     return SourceError(f"the system cannot be asked ({type(error).__name__})", where=where, mend="check the address")

@@ -1,0 +1,40 @@
+"""The servers and the order that every test of a source begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from odpipeline.declaration.town import System
+from odpipeline.sources.delivery import Order
+from tests.servers import Server, http_server
+from tests.servers import postgresql as postgresql_server
+
+DECLARED = "assets/mobilite/parkings.yaml:6"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with http_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    with postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Callable[..., Order]:
+    """Makes an order: `order(since=…, url=…)`, where all but `since` describes the system."""
+
+    def make(since: Any = None, **system: Any) -> Order:
+        work = tmp_path / "work"
+        work.mkdir(exist_ok=True)
+        return Order(System(title="Parkings", **system) if system else None, tmp_path, work, since, DECLARED)
+
+    return make

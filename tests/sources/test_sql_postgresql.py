@@ -1,0 +1,156 @@
+"""Rows of a real PostgreSQL server, read in a session that cannot write."""
+
+import adbc_driver_postgresql.dbapi
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import make_url
+
+from odpipeline.declaration.source import SqlSource
+from odpipeline.errors import SecretMissing, SourceError, SourceUnavailable
+from odpipeline.sources import database
+from tests.servers import PASSWORD, free_port
+
+
+@pytest.fixture
+def read(postgresql, order):
+    """Reads a query, by default as the owner of the database; a pyarrow table."""
+
+    def run(query, url=postgresql, **more):
+        return pq.read_table(database.extract(SqlSource(sql=query, **more), order(url=url)).path)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tables(postgresql):
+    with adbc_driver_postgresql.dbapi.connect(postgresql, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE budget AS SELECT g AS id, (g * 1.1)::numeric(12,2) AS montant, 'é' || g AS nom "
+                       "FROM generate_series(1, 150000) g")  # fmt: skip
+        cursor.execute("CREATE ROLE lecteur LOGIN PASSWORD 'x'")
+
+
+def test_rows_arrive_with_their_types(read, tables):
+    table = read("SELECT id, montant, nom, DATE '2026-10-05' AS jour, true AS ok FROM budget ORDER BY id;")
+    assert table.schema.types == [pa.int32(), pa.string(), pa.string(), pa.date32(), pa.bool_()]
+    assert table.num_rows == 150_000
+    assert table.slice(149_999)["montant"].to_pylist() == ["165000.00"]
+
+
+def test_identifiers_documents_and_times_arrive(read):
+    table = read("SELECT gen_random_uuid() u, '{\"a\":1}'::jsonb j, now() t, now()::timestamp l, now()::time h")
+    assert table.num_rows == 1
+    assert (table.schema.field("t").type, table.schema.field("l").type) == (
+        pa.timestamp("us", "UTC"),
+        pa.timestamp("us"),
+    )
+
+
+def test_no_rows_keep_their_columns(read, tables):
+    assert read("SELECT * FROM budget WHERE false").column_names == ["id", "montant", "nom"]
+
+
+def test_a_driver_in_the_address_is_ignored(read, postgresql):
+    assert read("SELECT 1 AS un", postgresql.replace("postgresql:", "postgresql+psycopg:"))["un"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("cast", ["12.5::money", "ARRAY[1,2]", "'a'::bytea", "interval '1 day'", "point(1,2)"])
+def test_a_type_that_would_change_its_meaning_is_refused(read, cast):
+    with pytest.raises(SourceError, match=r"the column x has a type that cannot be read; cast it to text in assets/"):
+        read(f"SELECT {cast} AS x")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT nope FROM budget", 'the database refuses the query: column "nope" does not exist; correct assets/'),
+        ("SELECT * FROM nope", 'the database refuses the query: relation "nope" does not exist; correct'),
+        ("SELEC", 'the database refuses the query: syntax error at or near "SELEC"; correct'),
+        ("SELECT 1 AS x, 2 AS x", "the query gives more than one column the name x; name them apart with AS"),
+        ("DELETE FROM budget", "the database refuses the query: it writes, and the session is read-only; correct"),
+        ("INSERT INTO budget VALUES (0) RETURNING id", "the database refuses the query: it writes, and the session"),
+        ("WITH x AS (DELETE FROM budget RETURNING id) SELECT * FROM x", "the database refuses the query: it writes"),
+        ("SELECT 1; DROP TABLE budget", "the database refuses the query: cannot insert multiple commands"),
+        ("SELECT set_config('transaction_read_only', 'off', false)", "the query failed while it was read"),
+    ],
+)
+def test_a_query_that_cannot_be_read_says_why(read, tables, postgresql, query, message):
+    with pytest.raises(SourceError) as error:
+        read(query)
+    place = make_url(postgresql)
+    assert str(error.value).startswith(f"postgresql://127.0.0.1:{place.port}/postgres: {message}")
+    assert read("SELECT count(*) AS n FROM budget")["n"].to_pylist() == [150_000]
+
+
+@pytest.mark.parametrize("query", ["SELECT nom::integer FROM budget", "SELECT 1 / (id - 149000) AS q FROM budget"])
+def test_an_error_amid_the_rows_shows_no_value(read, tables, query):
+    with pytest.raises(SourceError, match="the query failed while it was read") as error:
+        read(query)
+    assert "é1" not in str(error.value)
+
+
+def test_a_query_has_its_time(read):
+    with pytest.raises(
+        SourceUnavailable, match=r"the query was not done after 1 s; raise `timeout` in assets/mobilite/"
+    ):
+        read("SELECT 1 AS x FROM pg_sleep(5)", timeout="1 s")
+
+
+def test_a_user_without_rights(read, tables, postgresql):
+    url = make_url(postgresql).set(username="lecteur", password="x").render_as_string(hide_password=False)
+    with pytest.raises(SourceError, match="the database user may not read what the query asks for; GRANT SELECT"):
+        read("SELECT * FROM budget", url)
+
+
+@pytest.mark.parametrize("change", [{"password": "motdepasse-faux"}, {"database": "nulle"}, {"username": "inconnu"}])
+def test_a_refused_login_shows_no_secret(read, postgresql, change):
+    url = make_url(postgresql).set(**change)
+    with pytest.raises(SourceError) as error:
+        read("SELECT 1", url.render_as_string(hide_password=False))
+    assert str(error.value) == (
+        f"postgresql://127.0.0.1:{url.port}/{url.database}: the database server refuses the login; "
+        "check user, password and database name in the environment variable that holds the address"
+    )
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "nulle-part.invalid"])
+def test_a_server_that_does_not_answer_is_unavailable(read, host):
+    port = free_port()
+    with pytest.raises(SourceUnavailable) as error:
+        read("SELECT 1", f"postgresql://town:secret@{host}:{port}/ville")
+    assert str(error.value).startswith(f"postgresql://{host}:{port}/ville: the database server does not answer; ask")
+
+
+@pytest.mark.parametrize("url", ["pas une adresse:secret", "postgresql://u:secret@h:port/d"])
+def test_an_address_that_cannot_be_read_is_not_shown(read, url):
+    with pytest.raises(SourceError) as error:
+        read("SELECT 1", url)
+    assert str(error.value).startswith(
+        "the system “Parkings”: the address is not an SQLAlchemy URL; write postgresql://"
+    )
+    assert "secret" not in str(error.value)
+
+
+def test_other_databases_name_the_supported_ones(read):
+    with pytest.raises(SourceError) as error:
+        read("SELECT 1", "mysql+pymysql://u:secret@base.example/ville")
+    assert str(error.value) == (
+        "mysql://base.example/ville: databases of the kind 'mysql' cannot be read; "
+        "the supported kinds are postgresql, sqlite; have the system export files instead"
+    )
+
+
+def test_a_query_needs_a_system(order):
+    with pytest.raises(SourceError, match=r"6: a query needs to know its database; name the `system` of town.yaml"):
+        database.extract(SqlSource(sql="SELECT 1"), order())
+
+
+def test_an_address_that_the_environment_lacks(order, monkeypatch):
+    monkeypatch.delenv("ODP_BASE", raising=False)
+    with pytest.raises(SecretMissing, match="the environment variable ODP_BASE is not set, and the system “Parkings”"):
+        database.extract(SqlSource(sql="SELECT 1"), order(url={"env": "ODP_BASE"}))
+
+
+def test_every_character_of_a_password_gets_through(postgresql):
+    assert make_url(postgresql).password == PASSWORD
