@@ -70,11 +70,14 @@ def publication(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
         current = zones.store.current(dataset.id)
         since = zones.landing.validators(dataset.id)
         yield (capture := zones.landing.capture(dataset, sources.extract(dataset, town, folder, since)))
+        zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
 
         if current and current.made_from(capture.sha256, dataset.code_version):
             yield zones.store.confirm(current)  # only `checked_at` moves
             return
 
+        if capture.unchanged:
+            zones.landing.get(dataset.id, capture.sha256)  # hashed anew: it lay on the disk since another night
         yield (rows := conform.conform(capture, dataset, folder, zones.duck))
         yield (before := quality.check(rows.parquet, quality.suite_for(dataset), zones.duck))
         if before.blocks or any(finding.blocks for finding in rows.findings):
@@ -93,7 +96,6 @@ def publication(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
         yield (verdict := gate.judge(dataset, staged, current, findings, accepted=accepted))
         if verdict.accepted:
             yield zones.store.publish(staged, verdict, over=current)
-            zones.landing.prune(dataset, keep=(capture.sha256,))
 
 
 def recorded(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:

@@ -121,3 +121,32 @@ def test_no_copy_of_the_delivery_outlives_the_run(piscines, tmp_path):
     list(flow.publication(*piscines))
     left = {path.name for path in (piscines[2].work / "piscines").iterdir() if path.is_file()}
     assert left == {".lock", "conformed.parquet", "quarantine.parquet"}
+
+
+def test_retention_deletes_also_on_nights_that_publish_nothing(piscines, tmp_path):
+    _, town, zones = piscines
+    declared = tmp_path / "assets/sports/piscines.yaml"
+    declared.write_text(declared.read_text() + "retention: 0 s\n")
+    town = read_town(tmp_path)
+    dataset = town.dataset("piscines")
+    list(flow.publication(dataset, town, zones))
+    for entries in ("-1", "-2", "-3"):
+        deliver(tmp_path, "piscines", cell=entries)
+        list(flow.publication(dataset, town, zones))
+    kept = [path.name for path in (town.private_path / "captures/piscines").iterdir() if path.is_dir()]
+    assert len(kept) == 2
+    assert zones.store.current("piscines").capture_sha256 in kept
+
+
+def test_a_capture_that_was_damaged_on_disk_is_never_published(piscines, tmp_path):
+    dataset, town, zones = piscines
+    deliver(tmp_path, "piscines", cell="-1")
+    *_, refused = flow.publication(*piscines)
+    assert not refused.accepted
+    capture = zones.landing.latest("piscines")
+    capture.path.chmod(0o600)
+    capture.path.write_bytes(capture.path.read_bytes().replace(b"-1", b"21"))
+    stages = []
+    with contextlib.suppress(OdpError):
+        stages = list(flow.publication(dataset, town, zones))
+    assert not any(isinstance(stage, Release) for stage in stages)
