@@ -47,6 +47,7 @@ def run_night(only: Sequence[Dataset]) -> None:
 @contextmanager
 def _quietly(log: Path) -> Iterator[None]:
     """Everything that this process and its children write to standard error goes to the end of `log` meanwhile."""
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     kept = os.dup(2)
     try:
         with log.open("a") as file:
