@@ -10,10 +10,10 @@
     ├── QualityError          a suite cannot be read, or a check could not run
     ├── PrivacyError          anonymisation could not be done or not be measured
     ├── SecretMissing         an environment variable that a declaration names is not set
-    ├── StoreError            the publication store could not be read or written
-    │   └── PublicationRace   someone else published meanwhile
-    └── Refused               not an error: the gate said no; exit status 3
+    └── StoreError            the publication store could not be read or written
+        └── PublicationRace   someone else published meanwhile
 
+A refusal by the gate is no error: the flow ends with a verdict, and `odp run` has a status of its own for it.
 No message may hold the value of a cell. Anything that is not an `OdpError` is a bug and shows its traceback.
 """
 
@@ -96,12 +96,6 @@ class StoreError(OdpError):
 
 class PublicationRace(StoreError):
     """Another run published this dataset between our staging and our publication."""
-
-
-class Refused(OdpError):
-    """The gate said no: nothing was published and the last good release is still served."""
-
-    exit_status = 3
 
 
 @contextmanager

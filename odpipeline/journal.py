@@ -95,11 +95,6 @@ class Journal:
         found = self._newest(_RUNS.c.dataset == dataset)
         return found[0] if found else None
 
-    def last_success(self, dataset: str) -> RunRecord | None:
-        """The newest run of `dataset` that published, or found nothing to publish."""
-        found = self._newest(_RUNS.c.dataset == dataset, _RUNS.c.outcome.in_(("published", "unchanged")))
-        return found[0] if found else None
-
     def since(self, moment: datetime) -> Sequence[RunRecord]:
         """The newest run of each dataset that ended at or after `moment` (with a time zone), by dataset."""
         runs = self._newest(_RUNS.c.ended_at >= moment.astimezone(UTC).replace(tzinfo=None), most=None)
