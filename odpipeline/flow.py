@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from odpipeline import conform, gate, lineage, privacy, quality, sources
@@ -69,7 +70,8 @@ def publication(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
     with located(dataset.id), _workplace(zones.work, dataset) as folder:
         current = zones.store.current(dataset.id)
         since = zones.landing.validators(dataset.id)
-        yield (capture := zones.landing.capture(dataset, sources.extract(dataset, town, folder, since)))
+        delivered = sources.extract(dataset, town, folder, since, partial(zones.landing.earlier, dataset.id, folder))
+        yield (capture := zones.landing.capture(dataset, delivered))
         zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
 
         if current and current.made_from(capture.sha256, dataset.code_version):

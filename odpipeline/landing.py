@@ -91,6 +91,11 @@ class Landing:
         latest = self._usable(dataset_id)
         return Validators(latest.etag, latest.last_modified, latest.sha256, latest.asked) if latest else None
 
+    def earlier(self, dataset_id: str, folder: Path) -> Path | None:  # noqa: ARG002 - where it would be decrypted
+        """The latest capture's bytes, as a file that must not be changed; None when there are none that are whole."""
+        latest = self._usable(dataset_id)
+        return latest.path if latest else None
+
     def capture(self, dataset: Dataset, delivered: Delivery | Unchanged) -> Capture:
         """Keep what was delivered; the delivered file is moved, not copied.
 

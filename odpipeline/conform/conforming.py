@@ -75,6 +75,8 @@ def _kind(path: Path, dataset: Dataset) -> str:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise ConformError("the delivery is empty", where=dataset.place("source"), mend="ask the source what happened")
+    if dataset.source.reads:
+        return dataset.source.reads
     if text[:1] == b"<":
         raise ConformError(
             "the delivery is HTML or XML instead of data (a login or an error page?)",

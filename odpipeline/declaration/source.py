@@ -26,6 +26,8 @@ class _Source(Closed):
     """What every kind of source says."""
 
     kind: ClassVar[str]
+    reads: ClassVar[str | None] = None
+    """The reader of `conform` that the kind always needs; None when the delivery itself tells."""
 
     system: str | None = None
     """The municipal system of `town.yaml` that delivers; an address or a folder is then relative to it."""

@@ -27,15 +27,23 @@ KINDS: dict[str, Callable[[Any, Order], Delivery | Unchanged]] = {
 """Kind of source, as declared → what fetches it."""
 
 
-def extract(dataset: Dataset, town: Town, folder: Path, since: Validators | None) -> Delivery | Unchanged:
+def extract(
+    dataset: Dataset,
+    town: Town,
+    folder: Path,
+    since: Validators | None,
+    earlier: Callable[[], Path | None] = lambda: None,
+) -> Delivery | Unchanged:
     """Fetch what `dataset.source` declares into `folder` (made if need be), or learn that nothing changed.
+
+    `since`, `earlier`: the validators and the bytes of the last capture, see `delivery.Order`.
 
     Raises: SourceError, SourceUnavailable, SecretMissing; OdpError when the disk is full.
     """
     with located(dataset.id):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         source = dataset.source
-        order = Order(_system(dataset, town), town.root, folder, since, dataset.place("source"))
+        order = Order(_system(dataset, town), dataset, town.root, folder, since, earlier, dataset.place("source"))
         try:
             return KINDS[source.kind](source, order)
         except OSError as error:

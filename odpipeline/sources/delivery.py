@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System
 from odpipeline.errors import SourceError
 
@@ -61,14 +62,17 @@ class Unchanged:
 class Order:
     """What every kind of source is given beside its own declaration.
 
-    `system` of `town.yaml`, the town's `root`, the work `folder`, the validators of the last capture, and
-    `declared`, the `file:line` where the source is declared, for remedies.
+    `system` of `town.yaml`, the `dataset` it is for, the town's `root`, the work `folder`, the validators of the last
+    capture, `earlier`, which gives the last capture's bytes in the clear (None when there is none), and `declared`,
+    the `file:line` where the source is declared, for remedies.
     """
 
     system: System | None
+    dataset: Dataset
     root: Path
     folder: Path
     since: Validators | None
+    earlier: Callable[[], Path | None]
     declared: str
 
     @property

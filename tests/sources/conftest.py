@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System
 from odpipeline.sources.delivery import Order
 from tests.servers import Server, http_server
@@ -30,11 +31,17 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture
 def order(tmp_path: Path) -> Callable[..., Order]:
-    """Makes an order: `order(since=…, url=…)`, where all but `since` describes the system."""
+    """Makes an order: `order(since=…, url=…)`; all but `since`, `earlier` and `key` describes the system."""
 
-    def make(since: Any = None, **system: Any) -> Order:
+    def make(since: Any = None, earlier: Path | None = None, key: tuple[str, ...] = (), **system: Any) -> Order:
         work = tmp_path / "work"
         work.mkdir(exist_ok=True)
-        return Order(System(title="Parkings", **system) if system else None, tmp_path, work, since, DECLARED)
+        dataset = Dataset.model_validate(
+            {"title": "Parkings", "description": "Places libres.", "owner": "parkings@ville.example",
+             "source": {"folder": "parkings.csv"}, "fields": [{"name": name} for name in (*key, "places")],
+             "key": list(key), "personal_data": "none"}
+        )  # fmt: skip
+        known = System(title="Parkings", **system) if system else None
+        return Order(known, dataset, tmp_path, work, since, lambda: earlier, DECLARED)
 
     return make
