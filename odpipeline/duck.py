@@ -56,3 +56,8 @@ def literal(text: str | Path) -> str:
 def columns(identifiers: Sequence[str]) -> str:
     """A quoted, comma-separated list of columns."""
     return ", ".join(map(quote, identifiers))
+
+
+def no_room(error: duckdb.Error) -> bool:
+    """True when `error` says that the disk, or the memory that is allowed, is full."""
+    return "No space left" in str(error) or isinstance(error, duckdb.OutOfMemoryException)

@@ -1,7 +1,8 @@
 """Conformed rows → anonymised rows: techniques first, then the suppression of what stays too small.
 
 Suppression takes whole equivalence classes smaller than k (record suppression, Samarati 2001), and rows whose count
-is below the least that may be published. It is bounded: beyond the declared share, the finding blocks.
+is below the least that may be published. It is bounded: beyond the declared share, the finding blocks. What is left is
+written as it is published (`published.write`), so that no coarse copy of it is made in between.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import duckdb
 
+from odpipeline import published
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.duck import DuckSettings, columns, connect, literal, quote
-from odpipeline.errors import PrivacyError
+from odpipeline.duck import DuckSettings, columns, connect, literal, no_room, quote
+from odpipeline.errors import OdpError, PrivacyError
 from odpipeline.privacy import techniques
 from odpipeline.privacy.roles import Role, roles
 from odpipeline.verdict import Finding
@@ -31,20 +33,20 @@ class Anonymised:
 
 
 def anonymise(parquet: Path, dataset: Dataset, folder: Path, duck: DuckSettings, *, salt: str) -> Anonymised:
-    """Apply the declared techniques to `parquet` and write `folder/anonymised.parquet` (published columns only).
+    """Apply the declared techniques to `parquet` and write `folder/anonymised.parquet`, as it is published.
 
     `salt` names the release for pseudonyms that must not join from version to version.
-    A dataset without any technique passes as it is: its own file is named, nothing is copied.
-    Raises: PrivacyError, SecretMissing.
+    Raises: PrivacyError, SecretMissing; OdpError when there is no room.
     """
-    stated = roles(dataset)
     with connect(duck) as connection:
-        rows_in = _count(connection, f"read_parquet({literal(parquet)})")
-        if not dataset.privacy.columns and not dataset.privacy.quasi_identifiers and not dataset.privacy.small_cells:
-            return Anonymised(parquet, rows_in, 0, 0, ())
         try:
-            return _write(connection, parquet, dataset, stated, folder / "anonymised.parquet", salt, rows_in)
+            return _write(connection, parquet, dataset, folder / "anonymised.parquet", salt)
         except duckdb.Error as error:
+            if no_room(error):
+                raise OdpError(
+                    "there is no room to sort the rows",
+                    mend="free some space in the private zone, or raise `memory_limit` in town.yaml, then run again",
+                ) from None
             raise PrivacyError(
                 f"anonymisation stopped in DuckDB ({type(error).__name__})",
                 where=dataset.place("privacy"),
@@ -53,18 +55,13 @@ def anonymise(parquet: Path, dataset: Dataset, folder: Path, duck: DuckSettings,
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection,
-    parquet: Path,
-    dataset: Dataset,
-    stated: dict[str, Role],
-    target: Path,
-    salt: str,
-    rows_in: int,
+    connection: duckdb.DuckDBPyConnection, parquet: Path, dataset: Dataset, target: Path, salt: str
 ) -> Anonymised:
     source = f"read_parquet({literal(parquet)})"
+    rows_in = _count(connection, source)
     chosen = [
         f"{_expression(connection, dataset, name, role, source, salt)} AS {quote(name)}"
-        for name, role in stated.items()
+        for name, role in roles(dataset).items()
         if role != "drop"
     ]
     connection.execute(f"CREATE TEMP VIEW coarse AS SELECT {', '.join(chosen)} FROM {source} r")
@@ -76,8 +73,7 @@ def _write(
         small = f"SELECT {columns(quasi)} FROM ({kept}) GROUP BY ALL HAVING count(*) < {k}"
         same = " AND ".join(f"s.{quote(c)} IS NOT DISTINCT FROM c.{quote(c)}" for c in quasi)
         kept = f"SELECT c.* FROM ({kept}) c WHERE NOT EXISTS (SELECT 1 FROM ({small}) s WHERE {same})"
-    connection.execute(f"COPY ({kept}) TO {literal(target)} (FORMAT parquet, COMPRESSION snappy)")
-    rows = _count(connection, f"read_parquet({literal(target)})")
+    rows = published.write(connection, f"({kept})", dataset, target)
     suppressed = left - rows
     findings = (_suppression(dataset, suppressed, left),) if quasi and k else ()
     return Anonymised(target, rows, suppressed, rows_in - left, findings)

@@ -1,9 +1,8 @@
 """Anonymised rows → a complete release, still private, with its content hash.
 
-The rows are sorted once, into the Parquet; the CSV is read back from it in its order. Sorting by the key and then by
-all other columns costs less than by the key alone (every column is decoded from the sort key, no payload is carried:
-11.5 s of CPU against 16.4 s for 10 M rows × 11 columns, DuckDB 1.5.5), so no tie is ever left to chance. Cells that
-need a different spelling are counted first, column by column, so that the columns that need none pay for none.
+The rows come as `published.write` wrote them, and their Parquet is published as it is; the CSV is read back from it
+in its order. Cells that need a different spelling are counted first, column by column, so that the columns that need
+none pay for none.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import duckdb
 
 from odpipeline.declaration.dataset import Dataset, TableField
 from odpipeline.declaration.town import Town
-from odpipeline.duck import DuckSettings, columns, connect, literal, quote
+from odpipeline.duck import DuckSettings, connect, literal, no_room, quote
 from odpipeline.errors import StoreError
 from odpipeline.store import layout
 from odpipeline.store.package import about, data_package, table_schema
@@ -29,8 +28,6 @@ from odpipeline.store.releases import StoredFile
 MEDIA_TYPES = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet", ".json": "application/json"}
 """Media types by suffix (IANA)."""
 
-_ROW = "_row"
-_ROW_GROUP = 122_880
 _RUN_BY_SPREADSHEETS = "=+-@\t\r\n"
 _CODES = ", ".join(str(ord(sign)) for sign in _RUN_BY_SPREADSHEETS)
 _CSV = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NEW_LINE '\\r\\n', DATEFORMAT '%Y-%m-%d'"
@@ -77,7 +74,6 @@ class _Spelling:
     """What a look at the anonymised rows found: the columns with cells that need more than their native spelling."""
 
     neutralised: frozenset[str]
-    emptied: frozenset[str]
     fractions: bool
 
 
@@ -86,7 +82,7 @@ def stage(
 ) -> Staged:
     """Write the files of the release made of `parquet` to `folder/staged`; what an earlier run left there goes.
 
-    `parquet` holds the published columns, and possibly `_row`, which is not published.
+    `parquet` holds the published columns, written by `published.write`.
     Raises: StoreError when a column is missing, unknown, or holds what cannot be published, or when the disk is full.
     """
     target = folder / "staged"
@@ -97,7 +93,8 @@ def stage(
         with connect(duck) as connection:
             types = _types(connection, parquet, dataset)
             spelling = _look(connection, parquet, dataset, types)
-            rows = _write_parquet(connection, parquet, sorted_rows, dataset, spelling)
+            shutil.copyfile(parquet, sorted_rows)
+            rows = _count(connection, sorted_rows)
             _write_csv(connection, sorted_rows, csv, dataset.published_fields, spelling)
     except duckdb.Error as error:
         raise _stopped(error) from None
@@ -115,7 +112,6 @@ def stage(
 def _types(connection: duckdb.DuckDBPyConnection, parquet: Path, dataset: Dataset) -> dict[str, str]:
     """Published column → DuckDB type; exactly the published columns are there, or nothing is staged."""
     found = {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {_rows(parquet)}").fetchall()}
-    found.pop(_ROW, None)
     published = [f.name for f in dataset.published_fields]
     where = dataset.place("fields")
     if missing := [name for name in published if name not in found]:
@@ -138,7 +134,7 @@ def _look(
     for name, type_ in types.items():
         cell = quote(name)
         if type_ == "VARCHAR":
-            conditions += [("neutralised", name, f"ascii({cell}) IN ({_CODES})"), ("emptied", name, f"{cell} = ''")]
+            conditions.append(("neutralised", name, f"ascii({cell}) IN ({_CODES})"))
         elif type_ == "DOUBLE":
             conditions.append(("refused", name, f"NOT isfinite({cell})"))
         elif type_ in ("DATE", "TIMESTAMP"):
@@ -157,23 +153,13 @@ def _look(
             )
     return _Spelling(
         frozenset(name for what, name, _ in hits if what == "neutralised"),
-        frozenset(name for what, name, _ in hits if what == "emptied"),
         any(what == "fractions" for what, _, _ in hits),
     )
 
 
-def _write_parquet(
-    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, dataset: Dataset, spelling: _Spelling
-) -> int:
-    names = [f.name for f in dataset.published_fields]
-    chosen = [f"nullif({quote(n)}, '') AS {quote(n)}" if n in spelling.emptied else quote(n) for n in names]
-    order = [*(n for n in dataset.key if n in names), *(n for n in names if n not in dataset.key)]
-    by = ", ".join(f"{quote(name)} ASC NULLS LAST" for name in order)
-    copied = connection.execute(
-        f"COPY (SELECT {columns(names)} FROM (SELECT {', '.join(chosen)} FROM {_rows(source)}) ORDER BY {by}) "
-        f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
-    ).fetchone()
-    return int(copied[0]) if copied else 0
+def _count(connection: duckdb.DuckDBPyConnection, parquet: Path) -> int:
+    found = connection.execute(f"SELECT count(*) FROM {_rows(parquet)}").fetchone()
+    return int(found[0]) if found else 0
 
 
 def _write_csv(
@@ -225,7 +211,7 @@ def _stored(path: Path, sha256: str | None = None) -> StoredFile:
 
 def _stopped(error: duckdb.Error) -> StoreError:
     """DuckDB's refusal in our words; its own message may hold a cell."""
-    if "No space left" in str(error) or isinstance(error, duckdb.OutOfMemoryException):
+    if no_room(error):
         return StoreError(
             "there is no room to stage the release",
             mend="free some space in the private zone, or raise `memory_limit` in town.yaml, then run again",

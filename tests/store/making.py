@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
+from odpipeline import published as published_rows
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
-from odpipeline.duck import DuckSettings
+from odpipeline.duck import DuckSettings, connect
 from odpipeline.store import Staged, StagedFacts, Store, stage
 from odpipeline.verdict import Finding, Verdict
 
@@ -48,11 +47,12 @@ def a_dataset(identifier: str = "parkings", **changes: Any) -> Dataset:
     return dataset
 
 
-def rows(folder: Path, select: str) -> Path:
+def rows(folder: Path, select: str, dataset: Dataset, duck: DuckSettings = DUCK) -> Path:
     """The rows of a SELECT as the anonymised Parquet."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "anonymised.parquet"
-    duckdb.execute(f"COPY ({select}) TO '{target}' (FORMAT parquet)")
+    with connect(duck) as connection:
+        published_rows.write(connection, f"({select})", dataset, target)
     return target
 
 
@@ -74,7 +74,7 @@ def facts(capture: str = "c1", code: str = "v1", **changes: Any) -> StagedFacts:
 
 def a_staged(folder: Path, select: str = "", *, dataset: Dataset | None = None, **stated: Any) -> Staged:
     dataset = dataset or a_dataset()
-    parquet = rows(folder, select or parkings())
+    parquet = rows(folder, select or parkings(), dataset)
     return stage(parquet, dataset, a_town(folder), folder, DUCK, facts=facts(**stated))
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings
 from odpipeline.errors import StoreError
 from odpipeline.store import layout, stage
@@ -19,7 +20,7 @@ from tests.store.making import DUCK, a_dataset, a_staged, a_town, facts, parking
 
 def staged_from(folder, select, fields, key=(), duck=DUCK, **changes):
     dataset = a_dataset("d", fields=fields, key=key, **changes)
-    return stage(rows(folder, select), dataset, a_town(folder), folder, duck, facts=facts())
+    return stage(rows(folder, select, dataset), dataset, a_town(folder), folder, duck, facts=facts())
 
 
 def cells(staged) -> list[list[str]]:
@@ -65,11 +66,12 @@ BIG = """SELECT i AS _row, CAST(hash(i) % 1000000000 AS BIGINT) AS id, 'Parking 
 
 
 def test_bytes_are_the_same_for_one_and_two_threads_and_from_run_to_run(tmp_path):
-    parquet, dataset = rows(tmp_path, BIG), a_dataset()
-    seen = set()
+    dataset, seen = a_dataset(), set()
     for n, threads in enumerate((1, 2, 2, 1)):
         duck = DuckSettings(memory_limit="300MB", threads=threads, spill=tmp_path / "spill")
-        staged = stage(parquet, dataset, a_town(tmp_path), tmp_path / str(n), duck, facts=facts())
+        folder = tmp_path / str(n)
+        parquet = rows(folder, BIG, dataset, duck)
+        staged = stage(parquet, dataset, a_town(tmp_path), folder, duck, facts=facts())
         seen.add((staged.content_hash, staged.files))
     assert len(seen) == 1
     assert pq.ParquetFile(staged.parquet).num_row_groups > 1
@@ -165,8 +167,10 @@ def test_a_generalised_column_has_the_type_that_came_out(tmp_path):
     ],
 )
 def test_what_cannot_be_published_is_not_staged(tmp_path, select, said):
+    dataset = a_dataset("d", fields=[{"name": "id", "type": "integer"}, {"name": "nom"}], key=())
+    duckdb.execute(f"COPY ({select}) TO '{tmp_path / 'odd.parquet'}' (FORMAT parquet)")
     with pytest.raises(StoreError) as caught:
-        staged_from(tmp_path, select, [{"name": "id", "type": "integer"}, {"name": "nom"}])
+        stage(tmp_path / "odd.parquet", dataset, a_town(tmp_path), tmp_path, DUCK, facts=facts())
     assert said in str(caught.value)
 
 
@@ -200,12 +204,11 @@ TABLE = st.lists(st.tuples(*(st.none() | values for _, _, values in COLUMNS.valu
 SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def typed(folder: Path, table: list[tuple[object, ...]]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def typed(folder: Path, table: list[tuple[object, ...]], dataset: Dataset) -> Path:
     by_column = zip(*table, strict=True) if table else [()] * len(COLUMNS)
     arrays = [pa.array(cells, type_) for cells, (_, type_, _) in zip(by_column, COLUMNS.values(), strict=True)]
     pq.write_table(pa.table(arrays, list(COLUMNS)), folder / "in.parquet")
-    return folder / "in.parquet"
+    return rows(folder, f"SELECT * FROM read_parquet('{folder / 'in.parquet'}')", dataset)
 
 
 def as_read(name: str, text: str) -> object:
@@ -227,9 +230,8 @@ def as_read(name: str, text: str) -> object:
 def test_both_files_say_what_came_in_whatever_it_is(tmp_path, table):
     fields = [{"name": name, "type": type_} for name, (type_, _, _) in COLUMNS.items()]
     dataset = a_dataset("d", fields=fields, key=())
-    source = typed(tmp_path, table)
-    staged = stage(source, dataset, a_town(tmp_path), tmp_path / "1", DUCK, facts=facts())
-    again = stage(typed(tmp_path, table[::-1]), dataset, a_town(tmp_path), tmp_path / "2", DUCK, facts=facts())
+    staged = stage(typed(tmp_path, table, dataset), dataset, a_town(tmp_path), tmp_path / "1", DUCK, facts=facts())
+    again = stage(typed(tmp_path, table[::-1], dataset), dataset, a_town(tmp_path), tmp_path / "2", DUCK, facts=facts())
     assert again.content_hash == staged.content_hash
     assert again.parquet.read_bytes() == staged.parquet.read_bytes()
 
@@ -249,8 +251,8 @@ def test_both_files_say_what_came_in_whatever_it_is(tmp_path, table):
 @given(table=TABLE)
 def test_duckdb_reads_the_csv_back_row_for_row(tmp_path, table):
     fields = [{"name": name, "type": type_} for name, (type_, _, _) in COLUMNS.items()]
-    staged = stage(typed(tmp_path, table), a_dataset("d", fields=fields, key=()), a_town(tmp_path), tmp_path / "1",
-                   DUCK, facts=facts())  # fmt: skip
+    dataset = a_dataset("d", fields=fields, key=())
+    staged = stage(typed(tmp_path, table, dataset), dataset, a_town(tmp_path), tmp_path / "1", DUCK, facts=facts())
     read = duckdb.execute(
         f"SELECT * FROM read_csv('{staged.csv}', header=true, all_varchar=true, delim=',', quote='\"', escape='\"')"
     ).fetchall()
