@@ -29,8 +29,8 @@ the capture and the code version that led to that content again: comparing with 
 capture with the old content would be worked through every night. It counts only for the version that it names.
 
 **Content hash.** SHA-256 of one line of canonical JSON (keys sorted, no blanks, UTF-8, `\\n` at its end) that holds the
-description (`about`) and the Table Schema (`schema`), followed by the bytes of the CSV. The Parquet is not hashed,
-because its bytes depend on the writer's version; `release.json` holds the SHA-256 of every file.
+description (`about`), the Table Schema (`schema`) and the SHA-256 of the CSV (`csv`). The Parquet is left out, because
+its bytes depend on the writer's version; `release.json` holds the SHA-256 of every file.
 
 **CSV.** RFC 4180: comma, double quotes doubled, CRLF, one header line, UTF-8 without BOM. Dates `2026-03-29`,
 datetimes in UTC `2026-03-29T01:00:00Z` (with microseconds in the whole file if any value has a fraction), times

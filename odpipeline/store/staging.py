@@ -99,12 +99,12 @@ def stage(
     except duckdb.Error as error:
         raise _stopped(error) from None
     described, schema = about(dataset, town), table_schema(dataset, types)
-    content_hash, csv_sha256 = _hashes(layout.canonical({"about": described, "schema": schema}), csv)
-    files = [_stored(csv, csv_sha256), _stored(sorted_rows)]
+    files = [_stored(csv), _stored(sorted_rows)]
+    covered = layout.canonical({"about": described, "schema": schema, "csv": files[0].sha256})
     package = target / layout.PACKAGE
     package.write_bytes(layout.readable(data_package(dataset.id, described, schema, files, town)))
     return Staged(
-        dataset.id, target, content_hash, rows, tuple(f.name for f in dataset.published_fields),
+        dataset.id, target, hashlib.sha256(covered).hexdigest(), rows, tuple(f.name for f in dataset.published_fields),
         (*files, _stored(package)), sorted_rows, csv, described, schema, facts,
     )  # fmt: skip
 
@@ -192,20 +192,9 @@ def _rows(parquet: Path) -> str:
     return f"read_parquet({literal(parquet)})"
 
 
-def _hashes(line: bytes, csv: Path) -> tuple[str, str]:
-    """The content hash, and the SHA-256 of the CSV alone, in one reading."""
-    content, alone = hashlib.sha256(line), hashlib.sha256()
-    with csv.open("rb", buffering=0) as source:
-        while chunk := source.read(1 << 20):
-            content.update(chunk)
-            alone.update(chunk)
-    return content.hexdigest(), alone.hexdigest()
-
-
-def _stored(path: Path, sha256: str | None = None) -> StoredFile:
-    if sha256 is None:
-        with path.open("rb") as source:
-            sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+def _stored(path: Path) -> StoredFile:
+    with path.open("rb") as source:
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
     return StoredFile(path.name, sha256, path.stat().st_size, MEDIA_TYPES[path.suffix])
 
 

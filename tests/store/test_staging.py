@@ -39,11 +39,12 @@ def test_the_staged_folder_holds_the_release_and_nothing_else(tmp_path):
     assert staged.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_content_hash_is_of_the_schema_line_and_the_csv(tmp_path):
+def test_the_content_hash_is_of_the_description_the_schema_and_the_csv(tmp_path):
     staged = a_staged(tmp_path)
-    line = layout.canonical({"about": staged.about, "schema": staged.schema})
+    csv_sha256 = hashlib.sha256(staged.csv.read_bytes()).hexdigest()
+    line = layout.canonical({"about": staged.about, "schema": staged.schema, "csv": csv_sha256})
     assert line.count(b"\n") == 1
-    assert staged.content_hash == hashlib.sha256(line + staged.csv.read_bytes()).hexdigest()
+    assert staged.content_hash == hashlib.sha256(line).hexdigest()
 
 
 def test_rows_are_sorted_by_key_then_by_the_rest_with_missing_values_last(tmp_path):
