@@ -14,7 +14,7 @@ from pathlib import Path
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.errors import ConformError
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 """Bytes read at once."""
 
 
@@ -100,7 +100,7 @@ def _accented_utf8(path: Path) -> bool:
 
 
 def chunks(path: Path, start: int, end: int | None = None) -> Iterator[bytes]:
-    """The bytes from `start` to `end`, a mebibyte at a time."""
+    """The bytes from `start` to `end`, in chunks of bounded size."""
     left = (path.stat().st_size if end is None else end) - start
     with path.open("rb") as stream:
         stream.seek(start)
