@@ -32,12 +32,17 @@ class Visit(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        self.arrived = time.monotonic()
         self.server.visits.append(self)
         answer = self.server.answers.get(urlsplit(self.path).path)
         if answer is None:
             self.say(404)
         else:
             answer(self)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posts[urlsplit(self.path).path](self)
 
     def say(self, status: int = 200, body: bytes | str = b"", /, **headers: str) -> None:
         """Answer with `headers` (`_` stands for `-`); the length is told unless one is given."""
@@ -61,6 +66,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Visit)
         self.answers: dict[str, Callable[[Visit], None]] = {}
+        self.posts: dict[str, Callable[[Visit], None]] = {}
         self.visits: list[Visit] = []
 
     def at(self, path: str) -> str:

@@ -23,7 +23,7 @@ from odpipeline.declaration.drafts import inside
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.positions import Place
-from odpipeline.declaration.source import FolderSource, HttpSource, SqlSource
+from odpipeline.declaration.source import FolderSource, HttpLike, SqlSource
 from odpipeline.declaration.town import System, Town
 from odpipeline.declaration.wording import unknown
 
@@ -206,8 +206,10 @@ def _source(dataset: Dataset, bench: Bench) -> Faults:
         yield ("source", "system"), unknown("system", name, list(systems), inside="source.system")
         return
     system = systems[name] if systems is not None and name is not None else None
+    if getattr(source, "incremental", None) and not dataset.key:
+        yield ("source", "incremental"), "what is new replaces what it was before by the key; declare `key:`"
     match source:
-        case HttpSource():
+        case HttpLike():
             yield from _http(source, system)
         case SqlSource():
             yield from _sql(source, system)
@@ -215,15 +217,16 @@ def _source(dataset: Dataset, bench: Bench) -> Faults:
             yield from _folder(source, system)
 
 
-def _http(source: HttpSource, system: System | None) -> Faults:
-    place = ("source", "http")
-    if source.http.startswith("/"):
+def _http(source: HttpLike, system: System | None) -> Faults:
+    place, address = ("source", source.kind), getattr(source, source.kind)
+    if address.startswith("/"):
         if source.system is None:
             yield place, "the address is a path; name the system it belongs to with `system:`, or write https://…"
-    elif why := address_fault(source.http):
-        yield place, f"source.http: {why}"
+    elif why := address_fault(address):
+        yield place, f"source.{source.kind}: {why}"
     if system is not None and system.url is None:
-        yield ("source", "system"), f"the system {source.system!r} has no url in town.yaml; an http source needs one"
+        told = f"the system {source.system!r} has no url in town.yaml; a source over HTTP needs one"
+        yield ("source", "system"), told
 
 
 def address_fault(address: str) -> str:
@@ -234,7 +237,7 @@ def address_fault(address: str) -> str:
     except ValueError:
         return "the address cannot be read; write https://host/path"
     if secret:
-        return "the address holds a user or a password; secrets stay in the environment, name one with `token:`"
+        return "the address holds a user or a password; secrets stay in the environment, name one with `auth:`"
     if parts.scheme not in ("http", "https") or not host:
         return "expected an address https://host/path, or a path /… below the system's address"
     return ""

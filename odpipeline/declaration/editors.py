@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from odpipeline.declaration.access import AccessKey, Auth, Basic, ClientCredentials, HeaderSecret
 from odpipeline.declaration.dataset import (
     Constraints,
     Dataset,
@@ -26,7 +27,7 @@ from odpipeline.declaration.dataset import (
 )
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
-from odpipeline.declaration.source import MODELS, Pages
+from odpipeline.declaration.source import MODELS, Newer, Paging
 from odpipeline.declaration.town import Night, Publisher, System, Town
 from odpipeline.declaration.wording import fields
 from odpipeline.declaration.words import (
@@ -73,7 +74,13 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"dataset": dataset_schema, "
 _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("A dataset: `assets/<theme>/<dataset>.yaml`", Dataset),
     *((f"`source:` of the kind `{model.kind}`", model) for model in MODELS),
-    ("`source.pages:`", Pages),
+    ("`source.paging:`", Paging),
+    ("`source.incremental:` of the kind `rest`", Newer),
+    ("`auth:` of a source or a system", Auth),
+    ("`auth.basic:`", Basic),
+    ("`auth.header:`", HeaderSecret),
+    ("`auth.oauth2:`", ClientCredentials),
+    ("`auth.access_key:`", AccessKey),
     ("`format:`", FileFormat),
     ("`fields:`, each", TableField),
     ("`constraints:` of a field", Constraints),

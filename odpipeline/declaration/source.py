@@ -6,20 +6,59 @@ holds the three together.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from odpipeline.declaration.words import Closed, Duration, EnvName
+from odpipeline.declaration.access import Auth
+from odpipeline.declaration.words import Closed, Duration
 
 
-class Pages(Closed):
-    """How a paginated JSON answer goes on."""
+class Paging(Closed):
+    """How a JSON API cuts its answer into pages; exactly one of `next`, `link`, `page`, `offset`, `cursor`."""
 
-    next: str
+    next: str | None = None
     """The key, dotted if nested, that holds the address of the next page; absent or null on the last page."""
+    link: bool = False
+    """The next page's address is in the `Link` header, `rel="next"` (RFC 8288)."""
+    page: str | None = None
+    """The query parameter with the number of the page; an empty page is the last one."""
+    offset: str | None = None
+    """The query parameter with the number of records to skip; an empty page is the last one."""
+    cursor: str | None = None
+    """The query parameter with the cursor that the page before gave under `key`."""
+    key: str | None = None
+    """With `cursor`: the key, dotted if nested, that holds the next cursor; absent, null or empty on the last page."""
+    size: str | None = None
+    """The query parameter with the number of records in a page."""
+    of: int = Field(default=100, ge=1)
+    """With `size`: how many records to ask for in a page."""
+    first: int = Field(default=1, ge=0)
+    """With `page`: the number of the first page."""
+    total: str | None = None
+    """The key, dotted if nested, that holds the number of all records: what was read is compared with it."""
     most: int = Field(default=10_000, ge=1)
     """The most pages that are read before the source is taken for an endless one."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in ("next", "link", "page", "offset", "cursor") if getattr(self, name)]
+        if len(ways) != 1:
+            raise ValueError("name exactly one of next, link, page, offset, cursor")
+        if (self.cursor is None) != (self.key is None):
+            raise ValueError("`cursor` and `key` go together")
+        return self
+
+
+class Newer(Closed):
+    """Asks a JSON API only for what is newer than the last capture, which then holds both: it is always whole."""
+
+    parameter: str
+    """The query parameter that takes the time, such as `modified_since`."""
+    field: str
+    """The delivered key that holds the time of a record's last change, in ISO 8601."""
+    overlap: Duration = Field(default="1 h", validate_default=True)
+    """How much of what is known already is asked for again: clocks differ, and transactions commit late."""
 
 
 class _Source(Closed):
@@ -33,23 +72,43 @@ class _Source(Closed):
     """The municipal system of `town.yaml` that delivers; an address or a folder is then relative to it."""
     timeout: Duration = Field(default="60 s", validate_default=True)
     """How long the system may stay silent."""
+    deadline: Duration = Field(default="4 h", validate_default=True)
+    """How long a whole delivery may take, however steadily it drips."""
     max_bytes: int = Field(default=20_000_000_000, ge=1)
     """The largest delivery that is taken, in bytes."""
 
 
-class HttpSource(_Source):
-    """One file, or the pages of one JSON answer, over HTTP."""
+class HttpLike(_Source):
+    """What every kind of source over HTTP says."""
+
+    auth: Auth | None = None
+    """How the system lets us in; by default as the system says."""
+    internal: bool = False
+    """Allows loopback, link-local and private addresses; by default as the system says."""
+
+
+class HttpSource(HttpLike):
+    """One file over HTTP."""
 
     kind: ClassVar[str] = "http"
 
     http: str
+    """The address: `https://…`, or a path such as `/v1/parkings.csv` below the system's address."""
+
+
+class RestSource(HttpLike):
+    """The records of a JSON API, page by page; `format.records` is the path to the records in a page."""
+
+    kind: ClassVar[str] = "rest"
+
+    rest: str
     """The address: `https://…`, or a path such as `/v1/parkings` below the system's address."""
-    token: EnvName | None = None
-    """The environment variable with the bearer token; by default that of the system."""
-    pages: Pages | None = None
-    """For a paginated JSON answer: how to find the next page."""
-    internal: bool = False
-    """Allows loopback, link-local and private addresses; by default as the system says."""
+    params: dict[str, str | int | float | bool] = {}
+    """Query parameters that go with every page."""
+    paging: Paging | None = None
+    """How the answer is cut into pages; by default it is one page."""
+    incremental: Newer | None = None
+    """Asks only for what is new. What the system deletes is then not noticed: leave it out if it deletes."""
 
 
 class SqlSource(_Source):
@@ -61,8 +120,15 @@ class SqlSource(_Source):
     """A SELECT statement."""
 
 
-class FolderSource(_Source):
-    """The newest file of a drop folder."""
+class DropSource(_Source):
+    """What every kind of source says that reads files dropped by others."""
+
+    take: Literal["newest", "all"] = "newest"
+    """Which of the matching files are the dataset: the newest, or all of them, in the order of their names."""
+
+
+class FolderSource(DropSource):
+    """The files of a drop folder, or of a share that is mounted as one."""
 
     kind: ClassVar[str] = "folder"
 
@@ -72,7 +138,31 @@ class FolderSource(_Source):
     """How long a file must have been left alone before it is taken as complete."""
 
 
-MODELS: tuple[type[_Source], ...] = (HttpSource, SqlSource, FolderSource)
+class SftpSource(DropSource):
+    """The files that others drop on an SFTP server; its key is pinned as the system's `host_key`."""
+
+    kind: ClassVar[str] = "sftp"
+
+    sftp: str
+    """A path with a pattern, such as `exports/releves_*.csv`, below the path of the system's address."""
+    settled: Duration = Field(default="1 min", validate_default=True)
+    """How long a file must have been left alone before it is taken as complete."""
+    internal: bool = False
+    """Allows loopback, link-local and private addresses; by default as the system says."""
+
+
+class S3Source(DropSource):
+    """The objects of a bucket, on AWS or on any store that speaks S3."""
+
+    kind: ClassVar[str] = "s3"
+
+    s3: str
+    """A key with a pattern, such as `exports/releves_*.parquet`, below the system's `s3://bucket/prefix`."""
+    internal: bool = False
+    """Allows loopback, link-local and private addresses; by default as the system says."""
+
+
+MODELS: tuple[type[_Source], ...] = (HttpSource, RestSource, SqlSource, FolderSource, SftpSource, S3Source)
 """Every kind of source, in the order of the documentation."""
 
 KINDS: dict[str, type[_Source]] = {model.kind: model for model in MODELS}
@@ -88,8 +178,11 @@ def _kind_of(value: Any) -> str | None:
 
 Source = Annotated[
     Annotated[HttpSource, Tag("HttpSource")]
+    | Annotated[RestSource, Tag("RestSource")]
     | Annotated[SqlSource, Tag("SqlSource")]
-    | Annotated[FolderSource, Tag("FolderSource")],
+    | Annotated[FolderSource, Tag("FolderSource")]
+    | Annotated[SftpSource, Tag("SftpSource")]
+    | Annotated[S3Source, Tag("S3Source")],
     Discriminator(
         _kind_of,
         custom_error_type="source_kind",

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
+from odpipeline.declaration.access import Auth
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.words import MEMORY_PATTERN, SIREN_PATTERN, Closed, EnvName, FromEnvironment, Mail
+from odpipeline.declaration.words import MEMORY_PATTERN, SIREN_PATTERN, Closed, Duration, FromEnvironment, Mail
 from odpipeline.errors import OdpError, SecretMissing
 
 
@@ -35,8 +36,16 @@ class System(Closed):
     """Its address: `https://…`, an SQLAlchemy URL from the environment, never a password in clear."""
     folder: str | FromEnvironment | None = None
     """For a drop folder: its path, absolute or relative to the town."""
-    token: EnvName | None = None
-    """The environment variable with its bearer token."""
+    auth: Auth | None = None
+    """How it lets us in."""
+    pause: Duration = Field(default="0 s", validate_default=True)
+    """HTTP: the least time between two requests to it, over all datasets and runs of this machine."""
+    host_key: str | None = None
+    """SFTP: the server's public key, as `ssh-keyscan` shows it: `ssh-ed25519 AAAA…`. No other is trusted."""
+    endpoint: str | None = None
+    """S3: the address of the store, `https://…`; by default AWS in the region."""
+    region: str = "us-east-1"
+    """S3: the region; many stores of one's own take any."""
     internal: bool = False
     """Allows loopback, link-local and private addresses."""
     owner: Mail | None = None

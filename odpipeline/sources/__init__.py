@@ -14,15 +14,18 @@ from typing import Any
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, SourceError, located
-from odpipeline.sources import database, folder, web
+from odpipeline.sources import database, folder, rest, s3, sftp, web
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
 
 __all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract"]
 
 KINDS: dict[str, Callable[[Any, Order], Delivery | Unchanged]] = {
     "http": web.extract,
+    "rest": rest.extract,
     "sql": database.extract,
     "folder": folder.extract,
+    "sftp": sftp.extract,
+    "s3": s3.extract,
 }
 """Kind of source, as declared → what fetches it."""
 

@@ -18,8 +18,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from odpipeline.declaration.source import SqlSource
+from odpipeline.declaration.words import spell_duration
 from odpipeline.errors import SourceError
-from odpipeline.sources.delivery import LONGEST_SECONDS, Delivery, Order
+from odpipeline.sources.delivery import Delivery, Order
 from odpipeline.sources.rows import Dialect, Query, Rows, refuse_twins
 
 DIALECTS = {"postgresql": "odpipeline.sources.postgresql", "sqlite": "odpipeline.sources.sqlite"}
@@ -80,7 +81,7 @@ def _shown(url: URL) -> str:
 def _write(rows: Rows, source: SqlSource, order: Order, query: Query) -> None:
     refuse_twins(rows.schema.names, query)
     schema = pa.schema([_stored(field, query) for field in rows.schema])
-    deadline = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + source.deadline.total_seconds()
     descriptor = os.open(order.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with (
         os.fdopen(descriptor, "wb") as file,
@@ -90,9 +91,9 @@ def _write(rows: Rows, source: SqlSource, order: Order, query: Query) -> None:
             parquet.write_batch(_checked(batch, schema, query))
             if file.tell() > source.max_bytes or time.monotonic() > deadline:
                 raise SourceError(
-                    f"the rows take more than {source.max_bytes:,} bytes or {LONGEST_SECONDS // 3600} hours",
+                    f"the rows take more than {source.max_bytes:,} bytes or {spell_duration(source.deadline)}",
                     where=query.where,
-                    mend=f"select fewer rows or columns in {query.declared}, or raise `max_bytes`",
+                    mend=f"select fewer rows or columns in {query.declared}, or raise `max_bytes` or `deadline`",
                 )
 
 

@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System
-from odpipeline.errors import SourceError
-
-LONGEST_SECONDS = 4 * 3600
-"""The longest that one delivery may take, however steadily it drips."""
+from odpipeline.declaration.words import spell_duration
+from odpipeline.errors import SourceError, SourceUnavailable
 
 
 @dataclass(frozen=True)
@@ -81,18 +80,29 @@ class Order:
         return self.folder / "delivery"
 
 
-class Intake:
-    """A file that refuses more than `max_bytes` bytes, or bytes after `LONGEST_SECONDS`."""
+class _Limits(Protocol):
+    """What every declared source says of the most that is taken."""
 
-    def __init__(self, file: BinaryIO, *, max_bytes: int, where: str, declared: str) -> None:
-        self._file, self._max_bytes, self._where, self._declared = file, max_bytes, where, declared
-        self._deadline = time.monotonic() + LONGEST_SECONDS
+    @property
+    def max_bytes(self) -> int: ...
+
+    @property
+    def deadline(self) -> timedelta: ...
+
+
+class Intake:
+    """A file that refuses more bytes than the source's `max_bytes`, or bytes after its `deadline`."""
+
+    def __init__(self, file: BinaryIO, source: _Limits, *, where: str, declared: str) -> None:
+        self._file, self._where, self._declared = file, where, declared
+        self._max_bytes, self._longest = source.max_bytes, source.deadline
+        self._deadline = time.monotonic() + source.deadline.total_seconds()
         self.size_bytes = 0
 
     def write(self, chunk: bytes) -> None:
         """Add `chunk`.
 
-        Raises: SourceError when the delivery gets too large or takes too long.
+        Raises: SourceError when the delivery gets too large, SourceUnavailable when it takes too long.
         """
         self.size_bytes += len(chunk)
         if self.size_bytes > self._max_bytes:
@@ -102,22 +112,22 @@ class Intake:
                 mend=f"raise `max_bytes` in {self._declared} if that is what the system should deliver",
             )
         if time.monotonic() > self._deadline:
-            raise SourceError(
-                f"the delivery was not complete after {LONGEST_SECONDS // 3600} hours",
+            raise SourceUnavailable(
+                f"the delivery was not complete after {spell_duration(self._longest)}",
                 where=self._where,
-                mend="have the system deliver faster, or less at a time",
+                mend=f"raise `deadline` in {self._declared}, or have the system deliver faster",
             )
         self._file.write(chunk)
 
 
 @contextmanager
-def intake(order: Order, *, max_bytes: int, where: str) -> Iterator[Intake]:
+def intake(source: _Limits, order: Order, *, where: str) -> Iterator[Intake]:
     """The order's file, open for one delivery; readable by its owner only; one that stayed empty is an error.
 
     Raises: SourceError when the block ends and nothing was written.
     """
     with os.fdopen(os.open(order.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        arriving = Intake(file, max_bytes=max_bytes, where=where, declared=order.declared)
+        arriving = Intake(file, source, where=where, declared=order.declared)
         yield arriving
     if not arriving.size_bytes:
         raise SourceError(

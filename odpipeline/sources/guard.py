@@ -93,7 +93,7 @@ class Origin:
             raise SourceError(
                 "the address holds a user name or password",
                 where=shown(url),
-                mend="take it out; name the environment variable that holds the bearer token as `token`",
+                mend="take it out; name the environment variables that hold them under `auth`",
             )
         host = parts.host.lower().rstrip(".")
         return cls(parts.scheme, host, parts.port or _PORTS[parts.scheme])
@@ -129,6 +129,22 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         ip = inner or ip
     return ip.is_global and not ip.is_multicast
+
+
+def addresses(host: str, port: int, *, internal: bool, where: str) -> list[str]:
+    """The IP addresses of `host`, resolved once; `internal` allows those inside the network.
+
+    Raises: SourceError when one is inside the network; gaierror or UnicodeError when the name is unknown.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    resolved = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    if not internal and not all(map(is_public, resolved)):
+        raise SourceError(
+            "the host resolves to an address inside the network (loopback, link-local, private or reserved)",
+            where=where,
+            mend="say `internal: true` for the source or its system if it really is one of the town's own",
+        )
+    return resolved
 
 
 def session(origin: Origin, *, internal: bool) -> requests.Session:
@@ -185,17 +201,10 @@ def _connect(connection: HTTPConnection, origin: Origin, internal: bool) -> sock
     if host.lower() != origin.host.strip("[]"):
         raise SourceError("a host that is not declared was about to be contacted", where=host, mend="declare it")
     try:
-        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+        found = addresses(host, connection.port, internal=internal, where=str(origin))
     except (socket.gaierror, UnicodeError) as error:
         raise NameResolutionError(host, connection, socket.gaierror(str(error))) from error
-    addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    if not internal and not all(map(is_public, addresses)):
-        raise SourceError(
-            "the host resolves to an address inside the network (loopback, link-local, private or reserved)",
-            where=str(origin),
-            mend="say `internal: true` for the source or its system if it really is one of the town's own",
-        )
-    return _open(connection, addresses)
+    return _open(connection, found)
 
 
 def _open(connection: HTTPConnection, addresses: list[str]) -> socket.socket:

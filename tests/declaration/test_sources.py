@@ -7,11 +7,11 @@ HTTP = "{http: /v1/parkings, system: api}"
 FAULTY = [
     ("{http: /v1, system: apii}", "unknown system 'apii' in source.system; did you mean 'api'?"),
     ("{http: /v1}", "the address is a path; name the system it belongs to with `system:`, or write https://…"),
-    ("{http: /v1, system: depot}", "the system 'depot' has no url in town.yaml; an http source needs one"),
+    ("{http: /v1, system: depot}", "the system 'depot' has no url in town.yaml; a source over HTTP needs one"),
     ('{http: "ftp://x.example/a"}', ("source.http: expected an address https://host/path, or a path /… below the "
                                     "system's address")),
     ('{http: "https://u:p4ss@x.example/a"}', ("source.http: the address holds a user or a password; secrets stay in "
-                                             "the environment, name one with `token:`")),
+                                             "the environment, name one with `auth:`")),
     ('{http: "https://[::1/a"}', "source.http: the address cannot be read; write https://host/path"),
     ("{sql: SELECT 1}", "a sql source needs the system that it asks; add `system:` with a name of town.yaml"),
     ("{sql: SELECT 1, system: depot}", "the system 'depot' has no url in town.yaml; a sql source needs one"),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from odpipeline.declaration.source import KINDS
+
 WRONG = [
     (("personal_data: none", "personal_data: none\nlicens: etalab-2.0"),
      11, "unknown key 'licens' in dataset; did you mean 'licence'?"),
@@ -48,11 +50,12 @@ WRONG = [
     (("personal_data: none", "personal_data: none\nshrink: 120 %"),
      11, "shrink: a share is a percentage from 0 % to 100 %, sign included: 2 %, ≤ 0.5 %"),
     (("{http: /v1/parkings, system: api}", "{ftp: /v1}"),
-     4, "source: a source names exactly one kind as a key: http, sql, folder"),
+     4, f"source: a source names exactly one kind as a key: {', '.join(KINDS)}"),
     (("{http: /v1/parkings, system: api}", "{http: /v1, sql: SELECT 1}"),
-     4, "source: a source names exactly one kind as a key: http, sql, folder"),
-    (("{http: /v1/parkings, system: api}", "{http: /v1, system: api, token: s3cr3t-value}"),
-     4, "source.token: expected the name of an environment variable in capitals, such as ODP_TOKEN, never a secret"),
+     4, f"source: a source names exactly one kind as a key: {', '.join(KINDS)}"),
+    (("{http: /v1/parkings, system: api}", "{http: /v1, system: api, auth: {bearer: s3cr3t-value}}"),
+     4, "source.auth.bearer: expected the name of an environment variable in capitals, such as ODP_TOKEN, "  # noqa: ISC004
+        "never a secret"),
 ]  # fmt: skip
 
 
@@ -107,5 +110,5 @@ def test_no_message_shows_where_pydantic_explains_its_errors(town):
 
 
 def test_a_value_is_never_repeated_where_it_could_be_a_secret(town):
-    town.parkings(("system: api", "system: api, token: s3cr3t-value"))
+    town.parkings(("system: api", "system: api, auth: {bearer: s3cr3t-value}"))
     assert "s3cr3t" not in "\n".join(town.faults())

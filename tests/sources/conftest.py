@@ -31,15 +31,18 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture
 def order(tmp_path: Path) -> Callable[..., Order]:
-    """Makes an order: `order(since=…, url=…)`; all but `since`, `earlier` and `key` describes the system."""
+    """Makes an order: `order(since=…, url=…)`; what is not in the signature describes the system."""
 
-    def make(since: Any = None, earlier: Path | None = None, key: tuple[str, ...] = (), **system: Any) -> Order:
+    def make(
+        since: Any = None, earlier: Path | None = None, key: tuple[str, ...] = (), records: str | None = None,
+        **system: Any,
+    ) -> Order:  # fmt: skip
         work = tmp_path / "work"
         work.mkdir(exist_ok=True)
         dataset = Dataset.model_validate(
             {"title": "Parkings", "description": "Places libres.", "owner": "parkings@ville.example",
              "source": {"folder": "parkings.csv"}, "fields": [{"name": name} for name in (*key, "places")],
-             "key": list(key), "personal_data": "none"}
+             "key": list(key), "format": {"records": records}, "personal_data": "none"}
         )  # fmt: skip
         known = System(title="Parkings", **system) if system else None
         return Order(known, dataset, tmp_path, work, since, lambda: earlier, DECLARED)

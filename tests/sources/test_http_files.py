@@ -91,8 +91,8 @@ def test_a_304_that_nobody_asked_for_is_an_error(server, order):
     ("status", "what", "mend"),
     [
         (404, "there is nothing at this address (HTTP 404)", "correct the address in assets/mobilite/"),
-        (401, "the system wants to know who asks (HTTP 401)", "check `token` (none is declared) in assets/mobilite/"),
-        (403, "the system does not let us in (HTTP 403)", "check `token` (none is declared) in assets/mobilite/"),
+        (401, "the system wants to know who asks (HTTP 401)", "check `auth` (none is declared) in assets/mobilite/"),
+        (403, "the system does not let us in (HTTP 403)", "check `auth` (none is declared) in assets/mobilite/"),
         (410, "the system has removed what was here (HTTP 410)", "find its new address"),
         (204, "the delivery is empty (HTTP 204)", "ask the system's owner why it delivers nothing"),
         (418, "the system answers HTTP 418 instead of data", "ask its owner why"),

@@ -40,7 +40,7 @@ def test_a_redirect_to_another_host_is_not_followed(server, order, monkeypatch):
     with http_server() as other:
         server.answers["/p.csv"] = redirect(f"http://localhost:{other.server_port}/p.csv?cle=secrete")
         with pytest.raises(SourceError) as error:
-            web.extract(source(server.at("/p.csv"), token="ODP_TOKEN"), order())
+            web.extract(source(server.at("/p.csv"), auth={"bearer": "ODP_TOKEN"}), order())
         assert other.visits == []
     there = f"http://localhost:{other.server_port}"
     assert str(error.value) == (
@@ -137,7 +137,7 @@ def test_a_password_in_the_address_is_refused_and_not_shown(order):
         web.extract(source("https://moi:motdepasse@ville.example/p.csv"), order())
     assert str(error.value) == (
         "https://ville.example/p.csv: the address holds a user name or password; take it out; "
-        "name the environment variable that holds the bearer token as `token`"
+        "name the environment variables that hold them under `auth`"
     )
 
 
@@ -149,7 +149,9 @@ def test_a_whole_address_must_be_the_systems(order):
 def test_the_token_is_sent(server, order, monkeypatch):
     monkeypatch.setenv("ODP_TOKEN", "jeton\n")
     server.answers["/p.csv"] = lambda visit: visit.say(200, CSV)
-    web.extract(HttpSource(http="/p.csv", system="x"), order(url=server.at(""), internal=True, token="ODP_TOKEN"))
+    web.extract(
+        HttpSource(http="/p.csv", system="x"), order(url=server.at(""), internal=True, auth={"bearer": "ODP_TOKEN"})
+    )
     assert server.visits[0].headers["Authorization"] == "Bearer jeton"
 
 
@@ -157,24 +159,24 @@ def test_a_refused_token_is_named_not_shown(server, order, monkeypatch):
     monkeypatch.setenv("ODP_TOKEN", "jeton")
     server.answers["/p.csv"] = lambda visit: visit.say(401)
     with pytest.raises(SourceError) as error:
-        web.extract(source(server.at("/p.csv"), token="ODP_TOKEN"), order())
-    assert str(error.value).endswith("check the token in ODP_TOKEN in assets/mobilite/parkings.yaml:6")
+        web.extract(source(server.at("/p.csv"), auth={"bearer": "ODP_TOKEN"}), order())
+    assert str(error.value).endswith("check what ODP_TOKEN holds, for `auth` in assets/mobilite/parkings.yaml:6")
 
 
 def test_a_missing_token_is_asked_for_before_anything_is_sent(server, order, monkeypatch):
     monkeypatch.delenv("ODP_TOKEN", raising=False)
     with pytest.raises(SecretMissing) as error:
-        web.extract(source(server.at("/p.csv"), token="ODP_TOKEN"), order())
+        web.extract(source(server.at("/p.csv"), auth={"bearer": "ODP_TOKEN"}), order())
     assert str(error.value).startswith(
-        f"{server.at('/p.csv')}: the environment variable ODP_TOKEN is not set, and the bearer token of the source"
+        f"{server.at('/p.csv')}: the environment variable ODP_TOKEN is not set, and the way into the source"
     )
     assert server.visits == []
 
 
 def test_a_token_with_a_line_break_is_not_shown(server, order, monkeypatch):
     monkeypatch.setenv("ODP_TOKEN", "jet\non")
-    with pytest.raises(SourceError, match="the token in ODP_TOKEN holds characters that HTTP does not allow"):
-        web.extract(source(server.at("/p.csv"), token="ODP_TOKEN"), order())
+    with pytest.raises(SourceError, match="what ODP_TOKEN holds has characters that HTTP does not allow"):
+        web.extract(source(server.at("/p.csv"), auth={"bearer": "ODP_TOKEN"}), order())
 
 
 def test_proxies_and_netrc_of_the_environment_are_ignored(server, order, monkeypatch, tmp_path):

@@ -116,7 +116,7 @@ def test_an_error_amid_the_rows_shows_no_value(town):
 
 
 def test_rows_beyond_the_limit_stop(town):
-    with pytest.raises(SourceError, match="the rows take more than 1,000 bytes or 4 hours; select fewer rows"):
+    with pytest.raises(SourceError, match="the rows take more than 1,000 bytes or 4 h; select fewer rows"):
         town("a", [(n,) for n in range(100_000)], max_bytes=1000)
 
 

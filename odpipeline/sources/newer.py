@@ -1,0 +1,93 @@
+"""Incremental JSON: only what is new is asked for, and what was captured before is added, so that a capture is whole.
+
+A record that comes again replaces its earlier version, by the dataset's key. What the system has deleted stays: an
+API that is asked for changes does not tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from odpipeline.declaration.source import Newer
+from odpipeline.duck import connect, literal
+from odpipeline.errors import SourceError
+from odpipeline.sources.delivery import Order
+
+_LARGEST = 64_000_000
+
+
+def question(incremental: Newer, order: Order) -> dict[str, str]:
+    """The query parameter that asks for what changed since the last capture, less the overlap; {} the first time.
+
+    Raises: SourceError when the last capture holds no such time.
+    """
+    before = order.earlier()
+    if before is None:
+        return {}
+    newest = f"max({_at(incremental.field)})"
+    with connect() as connection:
+        found = connection.execute(
+            f"SELECT {newest}, TRY_CAST({newest} AS TIMESTAMPTZ) - to_seconds(?) FROM {_records(str(before), order)}",
+            [int(incremental.overlap.total_seconds())],
+        ).fetchone()
+    text, since = found or (None, None)
+    if since is None:
+        raise SourceError(
+            f"the last capture holds no time under `{incremental.field}`",
+            where=order.declared,
+            mend="correct `incremental.field`: a key of each record that holds an ISO 8601 time",
+        )
+    spelled = since.strftime("%Y-%m-%d") if len(text) == len("2026-01-01") else since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {incremental.parameter: spelled}
+
+
+def merge(order: Order) -> None:
+    """Add the records of the last capture that the delivery does not replace to the delivery, one a line.
+
+    Raises: SourceError when it is no list of records.
+    """
+    before = order.earlier()
+    keys = [field.source or field.name for field in order.dataset.fields if field.name in order.dataset.key]
+    by = ", ".join(map(_at, keys))
+    sources = [(0, str(order.path)), *([(1, str(before))] if before else [])]
+    everything = " UNION ALL ".join(
+        f"SELECT {age} AS age, row_number() OVER () AS place, record FROM {_records(path, order)}"
+        for age, path in sources
+    )
+    head = "".join(f'{{"{step}":' for step in _steps(order)) + "["
+    tail = "]" + "}" * len(_steps(order))
+    merged = order.folder / "merged.ndjson"
+    try:
+        with connect() as connection:
+            connection.execute(
+                f"COPY (SELECT {literal(head)} || record::VARCHAR || {literal(tail)} FROM ({everything}) "
+                f"QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY age, place DESC) = 1 ORDER BY age DESC, place) "
+                f"TO {literal(merged)} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')"
+            )
+    except duckdb.Error:
+        raise SourceError(
+            "the new records could not be joined with those of the last capture",
+            where=order.declared,
+            mend="look whether `format.records` and the key are right for what the system answers",
+        ) from None
+    merged.chmod(0o600)
+    merged.replace(order.path)
+
+
+def _steps(order: Order) -> list[str]:
+    return [step for step in (order.dataset.format.records or "").split(".") if step]
+
+
+def _records(path: str, order: Order) -> str:
+    """The records of a delivery of pages, as a relation of one column `record`."""
+    there = "$" + "".join(f'."{step}"' for step in _steps(order))
+    return (
+        f"(SELECT unnest(from_json(json_extract(json, {literal(there)}), '[\"JSON\"]')) AS record FROM "
+        f"read_json_objects({literal(path)}, format='newline_delimited', maximum_object_size={_LARGEST}))"
+    )
+
+
+def _at(key: str) -> Any:
+    return f"(record ->> {literal('$' + ''.join(f'.{chr(34)}{step}{chr(34)}' for step in key.split('.')))})"

@@ -1,0 +1,294 @@
+"""The pages of a JSON API: one line each, in their own spelling, whole, and within bounds."""
+
+import base64
+import itertools
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odpipeline.declaration.source import RestSource
+from odpipeline.errors import SourceError, SourceUnavailable
+from odpipeline.sources import Unchanged, Validators, rest
+from odpipeline.sources.rest import Page
+
+
+def source(address, more=None, **paging):
+    return RestSource(rest=address, internal=True, paging=paging or {"next": "next"}, **(more or {}))
+
+
+def serve(server, *documents):
+    """Serve each document at /1, /2…"""
+    for number, document in enumerate(documents, 1):
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        server.answers[f"/{number}"] = lambda visit, body=body: visit.say(200, body, ETag='"v1"')
+
+
+def serve_list(server, records, answer):
+    """Serve /liste: `answer(query, records)` gives the document and the headers."""
+
+    def visited(visit):
+        query = {key: values[0] for key, values in parse_qs(urlsplit(visit.path).query).items()}
+        document, headers = answer(query, records)
+        visit.say(200, json.dumps(document), **headers)
+
+    server.answers["/liste"] = visited
+
+
+def read(delivery, path="lignes"):
+    pages = [json.loads(line) for line in delivery.path.read_text().splitlines()]
+    return [record for page in pages for record in page[path]]
+
+
+def test_each_page_becomes_one_line(server, order):
+    serve(server, {"next": "/2?page=2", "lignes": [1]}, {"next": server.at("/3"), "lignes": [2]}, {"lignes": ["é"]})
+    delivery = rest.extract(source(server.at("/1")), order(records="lignes"))
+    assert read(delivery) == [1, 2, "é"]
+    assert (delivery.name, delivery.media_type) == ("pages.ndjson", "application/x-ndjson")
+
+
+def test_numbers_keep_their_spelling(server, order):
+    serve(server, b'\xef\xbb\xbf{\r\n "l": [12345678901234567890.10],\n "next": null}\n')
+    delivery = rest.extract(source(server.at("/1")), order(records="l"))
+    assert delivery.path.read_bytes() == b'{   "l": [12345678901234567890.10],  "next": null}\n'
+
+
+def test_the_next_page_may_be_nested(server, order):
+    serve(server, {"links": {"suite": "/2"}, "l": [1]}, {"links": {"suite": None}, "l": [2]})
+    assert read(rest.extract(source(server.at("/1"), next="links.suite"), order(records="l")), "l") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("paging", "answer"),
+    [
+        ({"page": "page", "size": "par_page", "of": 2},
+         lambda q, r: ({"l": r[2 * int(q["page"]) - 2 : 2 * int(q["page"])]}, {})),
+        ({"offset": "debut", "size": "limite", "of": 4}, lambda q, r: ({"l": r[int(q["debut"]) :][:2]}, {})),
+        ({"cursor": "apres", "key": "meta.suite"},
+         lambda q, r: ({"l": r[int(q.get("apres", 0)) :][:2],
+                        "meta": {"suite": n if (n := int(q.get("apres", 0)) + 2) < len(r) else None}}, {})),
+        ({"link": True},
+         lambda q, r: ({"l": r[int(q.get("p", 0)) :][:2]},
+                       {"Link": f'<?p={n}>; rel="next"'} if (n := int(q.get("p", 0)) + 2) < len(r) else {})),
+        ({"page": "page", "first": 0, "total": "n"},
+         lambda q, r: ({"n": len(r), "l": r[2 * int(q["page"]) :][:2]}, {})),
+    ],
+    ids=["page", "offset of a system that gives fewer than asked", "cursor", "Link", "page with a total"],
+)  # fmt: skip
+def test_every_way_of_paging_reads_every_record_once(server, order, paging, answer):
+    records = list(range(7))
+    serve_list(server, records, answer)
+    assert read(rest.extract(source(server.at("/liste"), **paging), order(records="l")), "l") == records
+
+
+def test_parameters_go_with_every_page(server, order):
+    serve_list(server, [1, 2, 3], lambda q, r: ({"l": r[int(q["debut"]) :][:2], "q": q}, {}))
+    rest.extract(
+        source(server.at("/liste"), {"params": {"tri": "id", "actif": True}}, offset="debut"), order(records="l")
+    )
+    asked = [parse_qs(urlsplit(visit.path).query) for visit in server.visits]
+    assert [(q["tri"], q["actif"]) for q in asked] == [(["id"], ["true"])] * 3
+
+
+def test_an_etag_counts_for_an_answer_of_one_page_only(server, order):
+    serve(server, {"l": [1]})
+    one = RestSource(rest=server.at("/1"), internal=True)
+    first = rest.extract(one, order(records="l"))
+    since = Validators(first.etag, first.last_modified, "0" * 64, first.asked)
+    server.answers["/1"] = lambda visit: visit.say(304 if visit.headers["If-None-Match"] == '"v1"' else 500)
+    assert rest.extract(one, order(since, records="l")) == Unchanged("304 by ETag")
+
+    serve(server, {"next": "/2", "l": [1]}, {"l": [2]})
+    paged = rest.extract(source(server.at("/1")), order(since, records="l"))
+    assert (paged.etag, paged.last_modified) == (None, None)
+    assert all(visit.headers["If-None-Match"] is None for visit in server.visits[-2:])
+
+
+def test_a_list_that_changes_while_it_is_read_is_read_again(server, order):
+    totals = iter([4, 3, 3, 3])
+    serve_list(server, [1, 2, 3], lambda q, r: ({"n": next(totals), "l": r[int(q["debut"]) :][:2]}, {}))
+    assert read(rest.extract(source(server.at("/liste"), offset="debut", total="n"), order(records="l")), "l") == [
+        1,
+        2,
+        3,
+    ]
+
+
+def test_a_list_that_never_stands_still_delivers_nothing(server, order):
+    serve_list(server, [1, 2, 3], lambda q, r: ({"n": 9, "l": r[int(q["debut"]) :][:2]}, {}))
+    with pytest.raises(
+        SourceUnavailable, match="the list changed while it was read, twice; fetch it at a quieter hour"
+    ):
+        rest.extract(source(server.at("/liste"), offset="debut", total="n"), order(records="l"))
+
+
+@pytest.mark.parametrize("body", [b"id;places", b'{"next": NaN}', b'{"a":' * 100_000, b"\xff\xfe\xff", b"12"])
+def test_a_page_that_is_no_json_is_named_by_number(server, order, body):
+    serve(server, {"next": "/2", "l": [1]}, body)
+    with pytest.raises(SourceError, match=rf"^{server.at('/1')}: page 2 is not (JSON|text); see what it answers"):
+        rest.extract(source(server.at("/1")), order(records="l"))
+
+
+def test_a_page_without_the_records_says_where_they_were_looked_for(server, order):
+    serve(server, {"next": None, "rows": [1]})
+    with pytest.raises(SourceError, match=r"page 1 holds no list at lignes; give the dotted path with format"):
+        rest.extract(source(server.at("/1")), order(records="lignes"))
+
+
+def test_a_circle_is_seen(server, order):
+    serve(server, {"next": "/2", "l": [1]}, {"next": "/1", "l": [2]})
+    with pytest.raises(SourceError, match="page 2 leads back to a page that was read already; ask the system's owner"):
+        rest.extract(source(server.at("/1")), order(records="l"))
+
+
+def test_a_cursor_that_stands_still_is_a_circle(server, order):
+    serve_list(server, [1], lambda q, r: ({"l": r, "suite": "a"}, {}))
+    with pytest.raises(SourceError, match="page 2 leads back to a page that was read already"):
+        rest.extract(source(server.at("/liste"), cursor="apres", key="suite"), order(records="l"))
+
+
+def test_too_many_pages_end(server, order):
+    serve_list(server, [1], lambda q, r: ({"l": r}, {}))
+    with pytest.raises(SourceError, match=r"page 3 still names a next one; raise `paging.most` in assets/mobilite/"):
+        rest.extract(source(server.at("/liste"), page="p", most=3), order(records="l"))
+
+
+def test_a_next_page_that_is_no_address_is_an_error(server, order):
+    serve(server, {"next": 2, "l": []})
+    with pytest.raises(SourceError, match=r"page 1 holds no address under `next`; correct `paging` in assets/"):
+        rest.extract(source(server.at("/1")), order(records="l"))
+
+
+def test_the_next_page_is_on_the_same_host(server, order):
+    serve(server, {"next": f"http://localhost:{server.server_port}/2", "l": [1]}, {})
+    with pytest.raises(SourceError, match="which is not declared"):
+        rest.extract(source(server.at("/1")), order(records="l"))
+    assert len(server.visits) == 1
+
+
+def test_a_missing_later_page_delivers_nothing(server, order):
+    serve(server, {"next": "/2", "l": [1]})
+    with pytest.raises(SourceError, match="there is nothing at this address"):
+        rest.extract(source(server.at("/1")), order(records="l"))
+
+
+def test_all_pages_together_keep_to_the_limit(server, order):
+    serve(server, {"next": "/2", "l": ["y" * 600]}, {"l": ["y" * 600]})
+    with pytest.raises(SourceError, match="larger than the 1,000 bytes"):
+        rest.extract(source(server.at("/1"), {"max_bytes": 1000}), order(records="l"))
+
+
+NEWER = {"parameter": "depuis", "field": "maj", "overlap": "1 h"}
+
+
+def test_only_what_is_new_is_asked_for_and_the_capture_stays_whole(server, order, tmp_path):
+    before = tmp_path / "before"
+    old = [{"id": 1, "maj": "2026-03-01T10:00:00Z", "n": 1.10}, {"id": 2, "maj": "2026-03-02T10:00:00+02:00", "n": 2}]
+    before.write_text(f'{{"l": {json.dumps(old[:1])}}}\n{{"l": {json.dumps(old[1:])}}}\n')
+    new = [{"id": 2, "maj": "2026-03-03T09:00:00Z", "n": 20}, {"id": 3, "maj": "2026-03-03T10:00:00Z", "n": 3}]
+    serve_list(server, new, lambda q, r: ({"l": r[int(q["debut"]) :]}, {}))
+    declared = source(server.at("/liste"), {"incremental": NEWER}, offset="debut")
+    delivery = rest.extract(declared, order(earlier=before, key=("id",), records="l"))
+    assert parse_qs(urlsplit(server.visits[0].path).query)["depuis"] == ["2026-03-02T07:00:00Z"]
+    assert read(delivery, "l") == [old[0], *new]
+
+
+def test_the_first_time_everything_is_asked_for(server, order):
+    serve_list(server, [{"id": 1, "maj": "2026-03-01"}], lambda q, r: ({"l": r}, {}))
+    declared = RestSource(rest=server.at("/liste"), internal=True, incremental=NEWER)
+    delivery = rest.extract(declared, order(key=("id",), records="l"))
+    assert "depuis" not in server.visits[0].path
+    assert read(delivery, "l") == [{"id": 1, "maj": "2026-03-01"}]
+
+
+def test_nothing_new_gives_the_same_bytes(server, order, tmp_path):
+    serve_list(server, [{"id": 1, "maj": "2026-03-01"}], lambda q, r: ({"l": [] if "depuis" in q else r}, {}))
+    declared = RestSource(rest=server.at("/liste"), internal=True, incremental=NEWER)
+    first = rest.extract(declared, order(key=("id",), records="l")).path.read_bytes()
+    before = tmp_path / "before"
+    before.write_bytes(first)
+    assert rest.extract(declared, order(earlier=before, key=("id",), records="l")).path.read_bytes() == first
+
+
+def test_a_token_is_asked_for_and_renewed_once_when_it_has_expired(server, order, monkeypatch):
+    monkeypatch.setenv("ODP_ID", "odp")
+    monkeypatch.setenv("ODP_SECRET", "très secret")
+    granted = iter(["jeton-1", "jeton-2"])
+
+    def grant(visit):
+        pair = base64.b64decode(visit.headers["Authorization"].split()[1])
+        known = pair == b"odp:tr\xe8s secret" or pair == "odp:très secret".encode()
+        visit.say(200, json.dumps({"access_token": next(granted), "token_type": "Bearer"})) if known else visit.say(401)
+
+    server.posts["/jeton"] = grant
+    tokens = []
+
+    def page(visit):
+        tokens.append(visit.headers["Authorization"])
+        visit.say(401) if len(tokens) == 2 else visit.say(200, json.dumps({"l": [len(tokens)], "next": "/2"}))
+
+    server.answers |= {"/1": page, "/2": page}
+    serve(server)
+    server.answers["/2"] = lambda visit: (
+        page(visit)
+        if len(tokens) < 2
+        else (tokens.append(visit.headers["Authorization"]), visit.say(200, '{"l": [9]}'))
+    )
+    auth = {"oauth2": {"token_url": server.at("/jeton"), "client_id": "ODP_ID", "client_secret": "ODP_SECRET"}}
+    assert read(rest.extract(source(server.at("/1"), {"auth": auth}), order(records="l")), "l") == [1, 9]
+    assert tokens == ["Bearer jeton-1", "Bearer jeton-1", "Bearer jeton-2"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "value"),
+    [
+        (
+            {"basic": {"user": "ODP_A", "password": "ODP_B"}},
+            "Authorization",
+            "Basic " + base64.b64encode(b"a:b").decode(),
+        ),
+        ({"header": {"name": "X-Api-Key", "value": "ODP_A"}}, "X-Api-Key", "a"),
+        ({"bearer": "ODP_B"}, "Authorization", "Bearer b"),
+    ],
+)
+def test_each_way_in_sends_its_header(server, order, monkeypatch, auth, header, value):
+    monkeypatch.setenv("ODP_A", "a")
+    monkeypatch.setenv("ODP_B", "b")
+    serve(server, {"l": [1]})
+    rest.extract(source(server.at("/1"), {"auth": auth}), order(records="l"))
+    assert server.visits[0].headers[header] == value
+
+
+def test_a_way_in_of_another_protocol_is_refused(server, order, monkeypatch):
+    monkeypatch.setenv("ODP_A", "a")
+    with pytest.raises(SourceError, match=r"`auth: \{password: …\}` is no way in over HTTP"):
+        rest.extract(source(server.at("/1"), {"auth": {"password": "ODP_A"}}), order(records="l"))
+    assert server.visits == []
+
+
+def test_the_system_is_asked_no_faster_than_declared(server, order):
+    serve(server, {"next": "/2", "l": [1]}, {"next": "/3", "l": [2]}, {"l": [3]})
+    paced = order(records="l", url=server.at(""), internal=True, pause="1 s")
+    object.__setattr__(paced.system, "pause", paced.system.pause / 10)
+    seen = []
+    for path, answer in list(server.answers.items()):
+        server.answers[path] = lambda visit, answer=answer: (seen.append(visit.arrived), answer(visit))
+    rest.extract(RestSource(rest="/1", system="x", paging={"next": "next"}), paced)
+    assert min(later - earlier for earlier, later in itertools.pairwise(seen)) >= 0.09
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=5),
+        st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)),
+    ),
+    st.sampled_from([None, 1]),
+    st.booleans(),
+)
+def test_any_object_is_one_line_with_the_same_meaning(document, indent, ascii_only):
+    body = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    line = Page(body, 1, None, "").line
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == document
