@@ -62,7 +62,7 @@ def test_every_source_delivers(town, night, monkeypatch, tmp_path, identifier):
     assert delivery.path.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("identifier", ["parkings", "prenoms", "comptages-mobilite"])
+@pytest.mark.parametrize("identifier", ["prenoms", "comptages-mobilite"])
 def test_what_did_not_change_is_unchanged_by_its_tag(town, night, monkeypatch, tmp_path, identifier):
     for name, value in night(1).items():
         monkeypatch.setenv(name, value)
