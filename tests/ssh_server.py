@@ -1,0 +1,117 @@
+"""A real SFTP server for tests, on a free port of loopback: its folder is the root, its faults are switched on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+USER, PASSWORD = "ville", "mot de passe/@:%"
+
+
+class SshServer:
+    """`folder` is what a client sees as `/`. `reads` counts the blocks that were asked for.
+
+    `cut_after_bytes`: the connection breaks off there; `end_after_bytes`: a file seems to end there; `silent`: a read
+    is never answered.
+    """
+
+    def __init__(self, folder: Path, host_key: asyncssh.SSHKey, client_key: asyncssh.SSHKey) -> None:
+        self.folder, self._host_key = folder, host_key
+        self.client_key = client_key
+        self.port = 0
+        self.reads = self.connections = 0
+        self.cut_after_bytes: int | None = None
+        self.end_after_bytes: int | None = None
+        self.silent = False
+
+    @property
+    def host_key(self) -> str:
+        """As a town declares it."""
+        return " ".join(self._host_key.export_public_key().decode().split()[:2])
+
+    def at(self, path: str = "/") -> str:
+        """The address of `path`."""
+        return f"sftp://{USER}@127.0.0.1:{self.port}{path}"
+
+    async def listen(self) -> asyncssh.SSHAcceptor:
+        """Start to answer."""
+        return await asyncssh.listen(
+            "127.0.0.1", 0, server_factory=lambda: _Door(self), sftp_factory=lambda channel: _Files(self, channel),
+            server_host_keys=[self._host_key],
+        )  # fmt: skip
+
+
+class _Door(asyncssh.SSHServer):
+    """Lets one user in, by password or by key."""
+
+    def __init__(self, server: SshServer) -> None:
+        self._server = server
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._server.connections += 1
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == (USER, PASSWORD)
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == USER and key == self._server.client_key.convert_to_public()
+
+
+class _Files(asyncssh.SFTPServer):
+    """The files, with the faults that are switched on."""
+
+    def __init__(self, server: SshServer, channel: Any) -> None:
+        super().__init__(channel, chroot=str(server.folder).encode())
+        self._server, self._connection = server, channel.get_connection()
+
+    async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
+        server = self._server
+        server.reads += 1
+        if server.silent:
+            await asyncio.sleep(60)
+        if server.cut_after_bytes is not None and offset >= server.cut_after_bytes:
+            self._connection.abort()
+        if server.end_after_bytes is not None:
+            size = min(size, max(server.end_after_bytes - offset, 0))
+        file_obj.seek(offset)
+        return bytes(file_obj.read(size))
+
+
+@contextmanager
+def ssh_server(folder: Path) -> Iterator[SshServer]:
+    """A server that runs until the end of the block, with keys of its own."""
+    keys = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    server = SshServer(folder, *keys)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    acceptor = asyncio.run_coroutine_threadsafe(server.listen(), loop).result(10)
+    server.port = acceptor.get_port()
+
+    async def stop() -> None:
+        acceptor.close()
+        mine = asyncio.current_task()
+        others = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
