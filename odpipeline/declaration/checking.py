@@ -6,6 +6,7 @@ it. No check needs the network.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +18,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-from odpipeline.declaration import privacy_rules
-from odpipeline.declaration.dataset import Constraints, Dataset, TableField
+from odpipeline.declaration import formulas, privacy_rules
+from odpipeline.declaration.dataset import Constraints, Dataset, Lookup, TableField
 from odpipeline.declaration.drafts import inside
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.positions import Place
-from odpipeline.declaration.source import FolderSource, HttpLike, SqlSource
+from odpipeline.declaration.source import DropSource, FolderSource, HttpLike, S3Source, SftpSource, SqlSource
 from odpipeline.declaration.town import System, Town
 from odpipeline.declaration.wording import unknown
 
@@ -68,7 +69,7 @@ def _names(dataset: Dataset, _: Bench) -> Faults:
         if (first := seen.setdefault(field.name.casefold(), field.name)) is not field.name:
             how = "stands twice" if first == field.name else f"differs from {first!r} by its case only"
             yield ("fields", index, "name"), f"the field {field.name!r} {how}; rename one of them"
-    delivered = {field.source or field.name for field in dataset.fields}
+    delivered = {column for _, column in dataset.delivered_fields}
     for index, column in enumerate(dataset.ignored_columns):
         if column in delivered:
             what = f"ignored_columns: {column!r} is also a field; keep it in one of the two"
@@ -94,10 +95,46 @@ def _columns(dataset: Dataset, _: Bench) -> Faults:
     if dataset.freshness.data and not event:
         what = "freshness.data promises an age, but nothing tells it; name the event's column in freshness.column"
         yield ("freshness", "data"), what
-    delivered = [field.source or field.name for field in dataset.fields] + list(dataset.ignored_columns)
+    delivered = [column for _, column in dataset.delivered_fields] + list(dataset.ignored_columns)
     for name in dataset.format.ignore_rows:
         if name not in delivered:
             yield ("format", "ignore_rows", name), unknown("column", name, delivered, inside="format.ignore_rows")
+
+
+def _computed(dataset: Dataset, bench: Bench) -> Faults:
+    """Fields that are computed from fields declared before them, and columns that are renamed to a delivered field."""
+    before: list[str] = []
+    for index, field in enumerate(dataset.fields):
+        place = ("fields", index)
+        if (field.derive is not None) + (field.lookup is not None) + (field.source is not None) > 1:
+            yield place, f"{field.name!r} has exactly one of source, derive and lookup; keep one"
+        if field.derive is not None and (why := formulas.fault(field.derive, before)):
+            yield (*place, "derive"), f"derive of {field.name!r}: {why}"
+        if field.lookup is not None:
+            for word, why in _lookup_faults(field.lookup, before, bench.root):
+                yield (*place, "lookup", word), f"lookup of {field.name!r}: {why}"
+        before.append(field.name)
+    delivered = [field.name for field, _ in dataset.delivered_fields]
+    for column, name in dataset.rename.items():
+        if name not in delivered:
+            yield ("rename", column), unknown("field", name, delivered, inside="rename")
+    if len(set(dataset.rename.values())) < len(dataset.rename):
+        yield ("rename",), "rename gives one field to two columns; keep one of them"
+
+
+def _lookup_faults(lookup: Lookup, before: Sequence[str], root: Path) -> Iterator[tuple[str, str]]:
+    if lookup.on not in before:
+        yield "on", unknown("field", lookup.on, before, inside="the fields declared before it")
+    file = root / lookup.file
+    if not inside(root, lookup.file) or not file.is_file():
+        yield "file", f"there is no file {lookup.file!r} in the town; give its path relative to town.yaml"
+        return
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        first = text.readline()
+    header = next(csv.reader([first], delimiter=";" if first.count(";") > first.count(",") else ","), [])
+    for word in ("key", "value"):
+        if (column := getattr(lookup, word)) not in header:
+            yield word, unknown("column", column, header, inside=lookup.file)
 
 
 def _unpublished(key: str, column: str, dataset: Dataset) -> str:
@@ -215,6 +252,8 @@ def _source(dataset: Dataset, bench: Bench) -> Faults:
             yield from _sql(source, system)
         case FolderSource():
             yield from _folder(source, system)
+        case SftpSource() | S3Source():
+            yield from _remote_drop(source, system)
 
 
 def _http(source: HttpLike, system: System | None) -> Faults:
@@ -227,6 +266,17 @@ def _http(source: HttpLike, system: System | None) -> Faults:
     if system is not None and system.url is None:
         told = f"the system {source.system!r} has no url in town.yaml; a source over HTTP needs one"
         yield ("source", "system"), told
+
+
+def system_fault(address: str) -> str:
+    """What is wrong with a system's address; an empty text when nothing is."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "the address cannot be read; write https://host/path"
+    if (parts.scheme == "sftp" and not parts.password) or (parts.scheme == "s3" and "@" not in parts.netloc):
+        return ""
+    return address_fault(address)
 
 
 def address_fault(address: str) -> str:
@@ -253,12 +303,27 @@ def _sql(source: SqlSource, system: System | None) -> Faults:
 
 
 def _folder(source: FolderSource, system: System | None) -> Faults:
-    path = Path(source.folder)
-    if path.is_absolute() or ".." in path.parts:
-        what = "source.folder: the path stays below its folder; write it without a leading / and without .."
-        yield ("source", "folder"), what
+    yield from _pattern(source)
     if system is not None and system.folder is None:
         yield ("source", "system"), f"the system {source.system!r} has no folder in town.yaml; a drop folder needs one"
+
+
+def _remote_drop(source: SftpSource | S3Source, system: System | None) -> Faults:
+    yield from _pattern(source)
+    needs = ["url", "host_key", "auth"] if isinstance(source, SftpSource) else ["url", "auth"]
+    kind = f"a source of the kind {source.kind}"
+    if source.system is None:
+        yield ("source",), f"{kind} needs the system that it reads; add `system:` with a name of town.yaml"
+    elif system is not None and (lacks := [key for key in needs if getattr(system, key) is None]):
+        lack = f"the system {source.system!r} has no {' and no '.join(lacks)} in town.yaml"
+        yield ("source", "system"), f"{lack}; {kind} needs {', '.join(needs)}"
+
+
+def _pattern(source: DropSource) -> Faults:
+    path = Path(getattr(source, source.kind))
+    if path.is_absolute() or ".." in path.parts:
+        what = f"source.{source.kind}: the path stays below its folder; write it without a leading / and without .."
+        yield ("source", source.kind), what
 
 
 UNKNOWN_TIMEZONE = "not a time zone of the tz database; write one such as Europe/Paris"
@@ -301,6 +366,6 @@ def _privacy(dataset: Dataset, bench: Bench) -> Faults:
 
 
 CHECKS: Sequence[Callable[[Dataset, Bench], Faults]] = (
-    _names, _columns, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule, _source, _suite, _privacy,
+    _names, _columns, _computed, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule, _source, _suite, _privacy,
 )  # fmt: skip
 """Every check, in the order of a declaration."""

@@ -78,7 +78,7 @@ def _town_faults(town: Town, root: Path) -> Iterator[tuple[Place, str]]:
     for name, system in town.systems.items():
         if (system.url is None) == (system.folder is None):
             yield ("systems", name), f"the system {name!r} has exactly one of url and folder"
-        if isinstance(system.url, str) and (why := checking.address_fault(system.url)):
+        if isinstance(system.url, str) and (why := checking.system_fault(system.url)):
             remedy = "; an address with a password or of a database comes from the environment: url: {env: ODP_…}"
             yield ("systems", name, "url"), f"systems.{name}.url: {why.split(';')[0]}{remedy}"
 
@@ -148,9 +148,13 @@ def _code_version(dataset: Dataset, town: Town) -> str:
     digest = hashlib.sha256()
     for part in (__version__, dataset.id, town.timezone, json.dumps(said, sort_keys=True, ensure_ascii=False)):
         digest.update(part.encode() + b"\0")
-    for file in (dataset.suite_file, *_hierarchy_files(dataset)):
+    for file in (dataset.suite_file, *_hierarchy_files(dataset), *_reference_files(dataset)):
         digest.update(hashlib.sha256(file.read_bytes()).digest() if file else b"")
     return digest.hexdigest()
+
+
+def _reference_files(dataset: Dataset) -> list[Path]:
+    return [dataset.root / field.lookup.file for field in dataset.fields if field.lookup]
 
 
 def _hierarchy_files(dataset: Dataset) -> list[Path]:
