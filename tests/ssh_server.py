@@ -79,8 +79,8 @@ class _Files(asyncssh.SFTPServer):
     async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
         server = self._server
         server.reads += 1
-        if server.silent:
-            await asyncio.sleep(60)
+        while server.silent:
+            await asyncio.sleep(0.05)
         if server.cut_after_bytes is not None and offset >= server.cut_after_bytes:
             self._connection.abort()
         if server.end_after_bytes is not None:
@@ -102,6 +102,8 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
 
     async def stop() -> None:
         acceptor.close()
+        server.silent = False
+        await asyncio.sleep(0.1)  # for what still closes its files
         mine = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not mine]
         for task in others:

@@ -8,6 +8,7 @@ files or metadata service offer has no say.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Credential
 
 _CHUNK_BYTES = 1 << 18
+_STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _WILD = frozenset("*?[")
 _NOWHERE = "http://127.0.0.1:0"
 """A proxy that cannot be reached: port 0 is nobody's."""
@@ -166,6 +168,7 @@ def _store(bucket: str, endpoint: str, origin: guard.Origin, system: System, sou
         request_payer=False,
         virtual_hosted_style_request=False,
         s3_express=False,
+        server_side_encryption="AES256",  # concerns what is written, which is nothing; without it SSE-C keys are sent
         credential_provider=lambda: credential,
         client_options={
             "allow_http": origin.scheme == "http",
@@ -203,14 +206,20 @@ def _worded(where: str, declared: str) -> Iterator[None]:
     later = "wait for the next run; if it goes on, ask the store's owner"
     try:
         yield
-    except FileNotFoundError:
-        mend = f"correct the pattern in {declared} or the bucket in town.yaml"
-        raise SourceError("there is no such object or bucket", where=where, mend=mend) from None
-    except (PermissionDeniedError, UnauthenticatedError):
-        mend = "check the variables of `auth` and the right to list and read the bucket"
-        raise SourceError("the store does not let us in", where=where, mend=mend) from None
     except PreconditionError:
         raise SourceUnavailable("an object was replaced while it was read", where=where, mend=later) from None
-    except (BaseError, TimeoutError) as error:
+    except (BaseError, FileNotFoundError, TimeoutError) as error:
+        if isinstance(error, FileNotFoundError) or _status(error) == 404:
+            mend = f"correct the pattern in {declared} or the bucket in town.yaml"
+            raise SourceError("there is no such object or bucket", where=where, mend=mend) from None
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _status(error) in (401, 403):
+            mend = "check the variables of `auth` and the right to list and read the bucket"
+            raise SourceError("the store does not let us in", where=where, mend=mend) from None
         what = f"the store cannot be asked, at the third try neither ({type(error).__name__})"
         raise SourceUnavailable(what, where=where, mend=later) from None
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status, which the library only writes into its message when it lists."""
+    found = _STATUS.search(str(error))
+    return int(found[1]) if found else None
