@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from odpipeline import catalogue, flow, portal, quality
-from odpipeline.declaration import editors, explain, read_town, starter
+from odpipeline import catalogue, flow, portal, quality, sources
+from odpipeline.declaration import editors, explain, pinned, read_town, starter
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import DeclarationErrors, OdpError
@@ -142,6 +142,26 @@ def accept(
     found = declared.dataset(dataset)
     flow.Zones.of(declared).journal.accept(found.id, content_hash, who=getpass.getuser(), because=because)
     typer.echo(f"accepted; publish it with: odp run {found.id}")
+
+
+@app.command(name="take-schema")
+def take_schema(
+    name: Annotated[str, typer.Argument(help="Owner, name and version: scdl/subventions@2.1.")],
+    origin: Annotated[str, typer.Argument(help="The address of the Table Schema, or a file.")],
+    town: TownFolder = Path(),
+) -> None:
+    """Take a Table Schema into the town and pin it by its hash, so that datasets can name it."""
+    content = sources.small_file(origin) if "://" in origin else _bytes(Path(origin))
+    typer.echo(f"taken: {pinned.take(town.resolve(), name, content, origin)}; name it with: schema: {name}")
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise OdpError(
+            f"the file cannot be read ({error.strerror})", where=str(file), mend="correct its path"
+        ) from None
 
 
 @app.command()

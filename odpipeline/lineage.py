@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from odpipeline.declaration import formulas
 from odpipeline.declaration.dataset import Dataset, TableField, Technique
 
 
 @dataclass(frozen=True)
 class ColumnLineage:
-    """One published column: the delivered column it comes from, and what was done to it on the way."""
+    """One published column: the delivered columns it comes from, and what was done to them on the way."""
 
     column: str
-    delivered: str
+    delivered: tuple[str, ...]
     transformation: str
 
 
 def of(dataset: Dataset) -> tuple[ColumnLineage, ...]:
     """The lineage of each published column of `dataset`, in published order."""
+    declared = {field.name: field for field in dataset.fields}
+    delivered = {field.name: column for field, column in dataset.delivered_fields}
     return tuple(
-        ColumnLineage(field.name, field.source or field.name, _transformation(dataset, field))
+        ColumnLineage(
+            field.name, _delivered(declared[field.name], declared, delivered), _transformation(dataset, field)
+        )
         for field in dataset.published_fields
     )
+
+
+def _delivered(field: TableField, declared: dict[str, TableField], delivered: dict[str, str]) -> tuple[str, ...]:
+    """The delivered columns behind `field`: its own, or those behind the fields that it is computed from."""
+    if field.name in delivered:
+        return (delivered[field.name],)
+    behind = formulas.columns(field.derive) if field.derive else (field.lookup.on,) if field.lookup else ()
+    by_name = {name.casefold(): found for name, found in declared.items()}
+    return tuple(dict.fromkeys(c for name in behind for c in _delivered(by_name[name.casefold()], declared, delivered)))
 
 
 def technique_words(role: str | Technique) -> str:
@@ -44,5 +58,9 @@ def technique_words(role: str | Technique) -> str:
 
 def _transformation(dataset: Dataset, field: TableField) -> str:
     read = f"read as {field.type}" if field.format == "default" else f"read as {field.type} {field.format}"
+    if field.derive:
+        read = f"computed as {field.derive}"
+    elif field.lookup:
+        read = f"looked up in {field.lookup.file} by {field.lookup.on}"
     role = dataset.privacy.columns.get(field.name, "keep")
     return read if role == "keep" else f"{read}, {technique_words(role)}"

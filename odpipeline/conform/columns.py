@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 
 from odpipeline.conform.delivered import Delivered
 from odpipeline.declaration.dataset import Dataset, PersonalData
@@ -16,20 +18,20 @@ def match(delivered: Delivered, dataset: Dataset) -> tuple[dict[str, str], tuple
     Names are compared without case and outer blanks. Raises: ConformError when a declared column is missing, or when
     a new one comes with personal data: it never flows through by default.
     """
-    by_name = {folded(name): expression for name, expression in delivered.columns.items()}
-    wanted = {field.name: field.source or field.name for field in dataset.fields}
-    missing = [source for source in wanted.values() if folded(source) not in by_name]
+    by_name = {folded(name, dataset): expression for name, expression in delivered.columns.items()}
+    wanted = {field.name: column for field, column in dataset.delivered_fields}
+    missing = [source for source in wanted.values() if folded(source, dataset) not in by_name]
     if missing:
         raise _missing(missing, delivered, dataset)
-    known = {folded(name) for name in (*wanted.values(), *dataset.ignored_columns)}
-    strangers = [name for name in delivered.columns if folded(name) not in known]
+    known = {folded(name, dataset) for name in (*wanted.values(), *dataset.ignored_columns)}
+    strangers = [name for name in delivered.columns if folded(name, dataset) not in known]
     if strangers and dataset.personal_data is PersonalData.PRESENT:
         raise ConformError(
             f"the delivery has new columns: {', '.join(strangers)}, and this dataset holds personal data",
             where=dataset.place("fields"),
             mend="declare each as a field with a role under privacy.columns, or name it in ignored_columns",
         )
-    return {name: by_name[folded(source)] for name, source in wanted.items()}, _new_columns(strangers, dataset)
+    return {name: by_name[folded(source, dataset)] for name, source in wanted.items()}, _new_columns(strangers, dataset)
 
 
 def ignored_rows(delivered: Delivered, dataset: Dataset) -> list[tuple[str, str]]:
@@ -37,16 +39,21 @@ def ignored_rows(delivered: Delivered, dataset: Dataset) -> list[tuple[str, str]
 
     Raises: ConformError when such a column is missing.
     """
-    by_name = {folded(name): expression for name, expression in delivered.columns.items()}
-    missing = [name for name in dataset.format.ignore_rows if folded(name) not in by_name]
+    by_name = {folded(name, dataset): expression for name, expression in delivered.columns.items()}
+    missing = [name for name in dataset.format.ignore_rows if folded(name, dataset) not in by_name]
     if missing:
         raise _missing(missing, delivered, dataset)
-    return [(by_name[folded(name)], pattern) for name, pattern in dataset.format.ignore_rows.items()]
+    return [(by_name[folded(name, dataset)], pattern) for name, pattern in dataset.format.ignore_rows.items()]
 
 
-def folded(name: str) -> str:
-    """A column's name as names are compared."""
-    return " ".join(name.replace("\ufeff", "").split()).casefold()
+def folded(name: str, dataset: Dataset) -> str:
+    """A column's name as names are compared: without case and outer blanks, and without accents if so declared."""
+    plain = " ".join(name.replace("\ufeff", "").split()).casefold()
+    if not dataset.fold_accents:
+        return plain
+    apart = unicodedata.normalize("NFKD", plain.replace("œ", "oe").replace("æ", "ae"))
+    letters = "".join(sign for sign in apart if not unicodedata.combining(sign))
+    return "_".join(re.findall(r"[^\W_]+", letters))
 
 
 def _missing(missing: list[str], delivered: Delivered, dataset: Dataset) -> ConformError:

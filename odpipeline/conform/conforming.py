@@ -15,6 +15,7 @@ import duckdb
 from odpipeline.conform import columnar, delimited, tree, workbook
 from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
+from odpipeline.conform.computed import with_computed
 from odpipeline.conform.delivered import Delivered, unreadable
 from odpipeline.conform.encoding import unpacked
 from odpipeline.declaration.dataset import Dataset
@@ -134,7 +135,7 @@ def _plan(delivered: Delivered, columns: dict[str, str], dataset: Dataset) -> _P
     spelling = Spelling.of(dataset, native=delivered.native, nulls_read=delivered.nulls_read)
     readings = {
         field.name: reading(field, columns[field.name], spelling, quote(f"t_{field.name}"), quote(f"v_{field.name}"))
-        for field in dataset.fields
+        for field, _ in dataset.delivered_fields
     }
     patterns = [
         f"coalesce(regexp_full_match({trimmed(text)}, {literal(pattern)}), false)"
@@ -158,7 +159,7 @@ def _mended(
         plan, error = _plan(delivered, columns, dataset), None
         counts = (0, 0, 0)
         try:
-            counts = _typed(connection, plan, parquet)
+            counts = _typed(connection, plan, dataset, parquet)
         except duckdb.InvalidInputException as raised:
             if delivered.mended is None:
                 raise
@@ -169,7 +170,7 @@ def _mended(
         delivered = mended
 
 
-def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, parquet: Path) -> tuple[int, int, int]:
+def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, dataset: Dataset, parquet: Path) -> tuple[int, int, int]:
     """Write the rows that could be read; (rows written, rows ignored, rows with something unreadable).
 
     The last two are counted by sequences: CASE evaluates its branches for the rows of that branch only, so that one
@@ -183,6 +184,7 @@ def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, parquet: Path) ->
     )
     # The condition has a column of its own: in WHERE, DuckDB would push it below the values and compute them twice.
     rows = f"SELECT _row, {names} FROM (SELECT *, {kept} AS _kept FROM {plan.rows(needed=False)}) WHERE _kept"
+    rows = with_computed(connection, rows, dataset)
     found = connection.execute(f"COPY ({rows}) TO {literal(parquet)} {_CODEC}").fetchone()
     counted = dict(
         connection.execute("SELECT sequence_name, coalesce(last_value, 0) FROM duckdb_sequences()").fetchall()

@@ -116,11 +116,11 @@ def _delimiter(lines: str, dataset: Dataset) -> str:
 
     Raises: ConformError when none cuts anything, unless one column is all that is declared.
     """
-    wanted = {folded(field.source or field.name) for field in dataset.fields}
+    wanted = {folded(column, dataset) for _, column in dataset.delivered_fields}
     best, merit = ",", (0, 0.0, 1)
     for candidate in _DELIMITERS:
         rows = [row for row in _some_rows(lines, candidate) if row]
-        found = len(wanted & {folded(cell) for cell in rows[0]}) if rows else 0
+        found = len(wanted & {folded(cell, dataset) for cell in rows[0]}) if rows else 0
         [(width, times)] = Counter(map(len, rows)).most_common(1) or [(0, 0)]
         if width > 1 and (found, times / len(rows), width) > merit:
             best, merit = candidate, (found, times / len(rows), width)

@@ -50,8 +50,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
     except duckdb.Error as error:
         raise unreadable(error, "JSON", dataset) from None
     columns = {key: _at(f'$."{key}"') for (key,) in keys if '"' not in key}
-    for field in dataset.fields:
-        name = field.source or field.name
+    for _, name in dataset.delivered_fields:
         if name not in columns and "." in name and name.split(".")[0] in columns:
             columns[name] = _at("$" + "".join(f'."{step}"' for step in name.split(".")))
     return Delivered("records", _without_parents(columns, dataset), native=True)
@@ -104,6 +103,6 @@ def _at(path: str) -> str:
 
 def _without_parents(columns: dict[str, str], dataset: Dataset) -> dict[str, str]:
     """`columns` without the objects of which the declaration names the parts: those are known."""
-    named = {field.source or field.name for field in dataset.fields}
+    named = {column for _, column in dataset.delivered_fields}
     parents = {name.split(".")[0] for name in named if "." in name} - named
     return {name: expression for name, expression in columns.items() if name not in parents}

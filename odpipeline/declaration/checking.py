@@ -366,6 +366,7 @@ def _privacy(dataset: Dataset, bench: Bench) -> Faults:
 
 
 CHECKS: Sequence[Callable[[Dataset, Bench], Faults]] = (
-    _names, _columns, _computed, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule, _source, _suite, _privacy,
+    _names, _columns, _computed, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule,
+    _source, _suite, _privacy,
 )  # fmt: skip
 """Every check, in the order of a declaration."""

@@ -39,6 +39,19 @@ class Constraints(Closed):
     """The only values allowed."""
 
 
+class Lookup(Closed):
+    """Takes a value from a reference table of the town, such as the communes of the COG; exactly one row per key."""
+
+    file: str
+    """A CSV file in UTF-8 with a header, relative to the town."""
+    on: str
+    """The field of this dataset that holds the key."""
+    key: str
+    """The column of the file that holds the key."""
+    value: str
+    """The column of the file that is taken; a key that the file does not know gives a missing value."""
+
+
 class TableField(Closed):
     """One field of the Table Schema."""
 
@@ -54,6 +67,10 @@ class TableField(Closed):
     """What the value means, its unit, its traps."""
     source: str | None = None
     """The column's name as the system delivers it, when it differs from `name`."""
+    derive: str | None = None
+    """A SQL expression over other fields of the same row, instead of a delivered column."""
+    lookup: Lookup | None = None
+    """Takes the value from a reference table, instead of a delivered column."""
     constraints: Constraints = Constraints()
     """What values are allowed."""
     decimalChar: str | None = Field(default=None, max_length=1)
@@ -190,7 +207,11 @@ class Dataset(Closed):
     fields: tuple[TableField, ...] = Field(min_length=1)
     """The Table Schema's fields, in published order."""
     table_schema: str | None = Field(default=None, alias="schema")
-    """A Table Schema file, relative to the town, instead of `fields`."""
+    """Instead of `fields`: a Table Schema file, relative to the town, or the name of one that was taken into it."""
+    rename: dict[str, str] = {}
+    """Delivered column → field, for a schema that others wrote."""
+    fold_accents: bool = False
+    """Compares delivered names with declared ones without accents, hyphens and underscores; case never counts."""
     missing_values: tuple[str, ...] = ("",)
     """The spellings of a missing value."""
     ignored_columns: tuple[str, ...] = ()
@@ -271,6 +292,16 @@ class Dataset(Closed):
         """The Great Expectations suite beside the schema, absolute, or None."""
         named = self.root / (self.quality.suite or f"expectations/{self.id}.json")
         return named if self.quality.suite or named.is_file() else None
+
+    @property
+    def delivered_fields(self) -> tuple[tuple[TableField, str], ...]:
+        """The fields that are delivered, each with the delivered column's name."""
+        renamed = {field: column for column, field in self.rename.items()}
+        return tuple(
+            (field, renamed.get(field.name) or field.source or field.name)
+            for field in self.fields
+            if field.derive is None and field.lookup is None
+        )
 
     @property
     def published_fields(self) -> tuple[TableField, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from odpipeline.declaration import table_schema
+from odpipeline.declaration import pinned, table_schema
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.positions import Parsed, Place, parse
 from odpipeline.declaration.table_schema import TableSchema
@@ -196,8 +196,11 @@ def _merge_schema(draft: Draft, root: Path, schemas: dict[str, TableSchema | Fau
 
 def _schema(root: Path, named: str) -> TableSchema | Fault:
     """The schema file, its fault, or a fault without a file when there is none: that is the declaration's."""
+    if pinned.NAME.fullmatch(named):
+        return pinned.load(root, named)
     if not inside(root, named) or not (root / named).is_file():
-        return Fault("", 0, f"there is no Table Schema file {named!r} in the town; give its path relative to town.yaml")
+        remedy = "give its path relative to town.yaml, or its name, such as scdl/subventions@2.1"
+        return Fault("", 0, f"there is no Table Schema file {named!r} in the town; {remedy}")
     return table_schema.load(root, named)
 
 

@@ -15,9 +15,10 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.sources import database, folder, rest, s3, sftp, web
+from odpipeline.sources.asking import small_file
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
 
-__all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract"]
+__all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract", "small_file"]
 
 KINDS: dict[str, Callable[[Any, Order], Delivery | Unchanged]] = {
     "http": web.extract,

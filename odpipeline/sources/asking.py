@@ -266,6 +266,19 @@ def door(source: HttpLike, order: Order, url: str) -> Iterator[Door]:
         )
 
 
+def small_file(url: str) -> bytes:
+    """What a public address gives, at most 64 MB, such as a schema.
+
+    Raises: SourceError, SourceUnavailable.
+    """
+    origin = guard.Origin.of(url)
+    with guard.session(origin, internal=False) as session:
+        entry, pace = entering.Entry(None, session, origin, guard.shown(url)), _Pace(0.0, Path())
+        asked = Door(session, origin, (_CONNECT_SECONDS, 60.0), entry, pace, time.monotonic() + 300, "the address")
+        with asked.get(url) as answer:
+            return asked.page(answer)
+
+
 def address(given: str, order: Order) -> str:
     """The whole address; one that is given whole beside a system must be that system's.
 

@@ -49,7 +49,7 @@ def merge(order: Order) -> None:
     Raises: SourceError when it is no list of records.
     """
     before = order.earlier()
-    keys = [field.source or field.name for field in order.dataset.fields if field.name in order.dataset.key]
+    keys = [column for field, column in order.dataset.delivered_fields if field.name in order.dataset.key]
     by = ", ".join(map(_at, keys))
     sources = [(0, str(order.path)), *([(1, str(before))] if before else [])]
     everything = " UNION ALL ".join(

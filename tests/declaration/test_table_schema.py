@@ -91,7 +91,7 @@ def test_a_missing_schema(town):
         (
             "assets/mobilite/parkings.yaml:5: there is no Table Schema file 'schemas/p.json' in the "
             "town; give its path "
-            "relative to town.yaml"
+            "relative to town.yaml, or its name, such as scdl/subventions@2.1"
         )
     ]
 

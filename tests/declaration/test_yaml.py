@@ -1,5 +1,7 @@
 """The text itself: YAML 1.2, strict, one fault with its line when it cannot be read."""
 
+import re
+
 import pytest
 import yaml
 from hypothesis import example, given
@@ -103,8 +105,12 @@ def test_no_bytes_make_the_reader_fail(content):
     assert parsed.data is not None or parsed.faults
 
 
+# PyYAML writes 0E0 without quotes: YAML 1.1 calls it a text, and YAML 1.2, which we read, a number.
+TEXTS = st.text(st.characters(categories=["L", "N", "P"]), max_size=8).filter(
+    lambda text: not re.fullmatch(r"[-+]?[0-9]+[eE][-+]?[0-9]+", text)
+)
 PLAIN = st.recursive(
-    st.booleans() | st.integers() | st.text(st.characters(categories=["L", "N", "P"]), max_size=8),
+    st.booleans() | st.integers() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcdé_", min_size=1), inner, max_size=3),
     max_leaves=12,
 )
