@@ -1,15 +1,27 @@
-"""A real SFTP server for tests, on a free port of loopback: its folder is the root, its faults are switched on."""
+"""Real SFTP servers for tests, on a free port of loopback.
+
+One is asyncssh's, whose folder is the root and whose faults are switched on; the other is OpenSSH, where it is there.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
+import shutil
+import socket
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+
+from tests.servers import free_port
 
 USER, PASSWORD = "ville", "mot de passe/@:%"
 
@@ -117,3 +129,52 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@dataclass(frozen=True)
+class OpenSsh:
+    """OpenSSH's own server: `url` of the folder that it was given, its key, and the private key that opens it."""
+
+    url: str
+    host_key: str
+    client_key: str
+
+
+def sshd() -> Path | None:
+    """OpenSSH's server, where it is installed."""
+    found = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    return Path(found) if found else None
+
+
+@contextmanager
+def openssh(program: Path, folder: Path, home: Path) -> Iterator[OpenSsh]:
+    """OpenSSH on a free port of loopback until the end of the block; `home` is where its keys go."""
+    host, client = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    host.write_private_key(str(home / "host"))
+    (home / "host").chmod(0o600)
+    client.write_public_key(str(home / "authorized"))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where OpenSSH, run as root, separates privileges
+    port = free_port()
+    options = [f"Port={port}", "ListenAddress=127.0.0.1", f"HostKey={home / 'host'}", "StrictModes=no", "UsePAM=no",
+               f"AuthorizedKeysFile={home / 'authorized'}", "PasswordAuthentication=no", "PidFile=none",
+               "Subsystem=sftp internal-sftp"]  # fmt: skip
+    command: list[str | Path] = [program, "-D", "-e", "-f", "/dev/null", *(f"-o{option}" for option in options)]
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    with (home / "log").open("wb") as log, subprocess.Popen(command, stderr=log) as running:
+        try:
+            _wait(port, running)
+            shown = " ".join(host.export_public_key().decode().split()[:2])
+            key = client.export_private_key().decode()
+            yield OpenSsh(f"sftp://{user}@127.0.0.1:{port}{folder}", shown, key)
+        finally:
+            running.terminate()
+
+
+def _wait(port: int, running: subprocess.Popen[bytes]) -> None:
+    for _ in range(100):
+        assert running.poll() is None, "OpenSSH did not start"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError("OpenSSH did not answer within 5 s")

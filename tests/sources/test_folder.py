@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import zipfile
 
 import pytest
 
@@ -133,3 +134,45 @@ def test_a_file_that_grows_while_it_is_read_is_left_for_later(drop, order):
     finally:
         ended.set()
         writer.join()
+
+
+def test_all_files_come_as_one_bundle_in_the_order_of_their_names(drop, order):
+    drop("releves_Dupont.csv", "d", age=100)
+    drop("releves_2.csv", "deux", age=900)
+    delivery = folder.extract(FolderSource(folder="releves_*.csv", take="all"), order(folder="depot"))
+    with zipfile.ZipFile(delivery.path) as bundle:
+        assert [(name, bundle.read(name)) for name in bundle.namelist()] == [("0001.csv", b"deux"), ("0002.csv", b"d")]
+    assert b"Dupont" not in delivery.path.read_bytes()
+
+
+def test_the_bundle_of_the_same_files_is_the_same_bytes(drop, order):
+    source = FolderSource(folder="releves_*.csv", take="all")
+    for age in (900, 100):
+        drop("releves_1.csv", "un", age=age)
+        drop("releves_2.csv", "deux", age=age)
+        delivery = folder.extract(source, order(folder="depot"))
+        delivery.path.rename(delivery.path.with_name(f"bundle-{age}"))
+    first, second = (delivery.path.with_name(f"bundle-{age}").read_bytes() for age in (900, 100))
+    assert first == second
+
+
+def test_a_file_still_being_written_keeps_all_of_them_waiting(drop, order):
+    drop("releves_1.csv", age=900)
+    drop("releves_2.csv", age=5)
+    with pytest.raises(SourceUnavailable, match="a matching file was written to in the last 300 s and may be incompl"):
+        folder.extract(FolderSource(folder="*.csv", take="all", settled="5 min"), order(folder="depot"))
+
+
+def test_a_file_that_is_the_same_twice_is_settled_whatever_its_clock_says(drop, order):
+    drop("releves.csv", "x", age=-3600)
+    started = time.monotonic()
+    delivery = folder.extract(FolderSource(folder="*.csv", settled="1 s"), order(folder="depot"))
+    assert delivery.path.read_text() == "x"
+    assert time.monotonic() - started >= 1
+
+
+def test_an_empty_file_among_all(drop, order):
+    drop("releves_1.csv")
+    drop("releves_2.csv", "")
+    with pytest.raises(SourceError, match=r"a file is empty \(0 bytes\); have it dropped anew or removed"):
+        folder.extract(FolderSource(folder="*.csv", take="all"), order(folder="depot"))
