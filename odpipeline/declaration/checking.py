@@ -317,6 +317,13 @@ def _remote_drop(source: SftpSource | S3Source, system: System | None) -> Faults
     elif system is not None and (lacks := [key for key in needs if getattr(system, key) is None]):
         lack = f"the system {source.system!r} has no {' and no '.join(lacks)} in town.yaml"
         yield ("source", "system"), f"{lack}; {kind} needs {', '.join(needs)}"
+    elif system is not None and system.auth and system.auth.way not in _WAYS[source.kind]:
+        lack = f"the system {source.system!r} has `auth: {{{system.auth.way}: …}}` in town.yaml"
+        yield ("source", "system"), f"{lack}; {kind} is let in by {' or '.join(_WAYS[source.kind])}"
+
+
+_WAYS = {"sftp": ("password", "key"), "s3": ("access_key",)}
+"""Kind of source → the ways of `auth` that open it."""
 
 
 def _pattern(source: DropSource) -> Faults:
