@@ -141,7 +141,8 @@ def _check(origin: guard.Origin, *, internal: bool) -> None:
     """Refuse a store inside the network.
 
     What remains: the library resolves the name again when it connects, so that a name server that lies the second
-    time is not caught. Other hosts, to which a redirect could lead, it cannot reach: see `_store`.
+    time is not caught; and it follows a redirect to another port of this host, or to a name below it. Other hosts it
+    cannot reach: see `_store`.
     """
     try:
         guard.addresses(origin.host.strip("[]"), origin.port, internal=internal, where=str(origin))

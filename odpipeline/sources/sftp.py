@@ -29,6 +29,8 @@ from odpipeline.sources.drops import Dropped
 
 _CHUNK_BYTES = 1 << 20  # asked for in pieces that are under way at the same time
 _CONNECT_SECONDS = 10.0
+_AT_ONCE = 64
+"""How many files the server is asked about at the same time."""
 _WILD = frozenset("*?[")
 _LATER = "wait for the next run; if it goes on, ask the server's owner"
 
@@ -251,7 +253,10 @@ class _Files:
             folders = [f"{folder}{name}/" for folder in folders for name in self._names(folder, part)]
         paths = [folder + name for folder in folders for name in self._names(folder, last)]
         drops.bounded(len(paths), drops.MOST_FILES, self._pattern)
-        return [file for path in paths if (file := self._seen(path))]
+        told: list[asyncssh.SFTPAttrs | None] = []
+        for start in range(0, len(paths), _AT_ONCE):
+            told += self._line.ask(self._told_of(paths[start : start + _AT_ONCE]))
+        return [file for path, attributes in zip(paths, told, strict=True) if (file := self._seen(path, attributes))]
 
     def _names(self, folder: str, part: str) -> list[str]:
         """The names in `folder` that match `part`; a hidden one only if the pattern says so, as in a shell."""
@@ -274,9 +279,8 @@ class _Files:
             return []  # what matched a part in the middle is a file, or is gone
         return sorted(names)
 
-    def _seen(self, path: str) -> Dropped | None:
+    def _seen(self, path: str, told: asyncssh.SFTPAttrs | None) -> Dropped | None:
         """What the server says of a file; None for a folder, or when it is gone."""
-        told = self._line.ask(self._told(path))
         if told is None or told.type != asyncssh.FILEXFER_TYPE_REGULAR:
             return None
         if told.size is None or told.mtime is None:
@@ -286,6 +290,9 @@ class _Files:
                 mend="without them nobody knows when a transfer is over: have it deliver in another way",
             )
         return Dropped(path, told.size, _nanoseconds(told))
+
+    async def _told_of(self, paths: list[str]) -> list[asyncssh.SFTPAttrs | None]:
+        return await asyncio.gather(*map(self._told, paths))
 
     async def _told(self, path: str) -> asyncssh.SFTPAttrs | None:
         try:
