@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from odpipeline import catalogue, flow, portal, quality, sources
+from odpipeline import catalogue, flow, portal, profiling, quality, sources
 from odpipeline.declaration import editors, explain, pinned, read_town, starter
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.source import MODELS
 from odpipeline.declaration.town import Town
 from odpipeline.errors import DeclarationErrors, OdpError
 from odpipeline.journal import RunRecord
@@ -30,7 +31,7 @@ from odpipeline.monitoring.freshness import freshness, spoken
 REFUSED, FAILED = 3, 4
 
 _DIED = "its process died before it could say why; look at the run in Dagster"
-_WRAPPED = ("title", "value", "why")
+_WRAPPED = ("title", "value", "why", "meaning")
 """The columns of tables that may take several lines."""
 
 app = typer.Typer(
@@ -142,6 +143,32 @@ def accept(
     found = declared.dataset(dataset)
     flow.Zones.of(declared).journal.accept(found.id, content_hash, who=getpass.getuser(), because=because)
     typer.echo(f"accepted; publish it with: odp run {found.id}")
+
+
+@app.command()
+def new(
+    origin: Annotated[str, typer.Argument(help="An address https://…, a file, or env:NAME for a database's address.")],
+    as_name: Annotated[str, typer.Option("--as", help="The dataset's identifier.")],
+    theme: Annotated[str, typer.Option(help="The folder below assets/.")] = "divers",
+    query: Annotated[str | None, typer.Option("--sql", help="For a database: the SELECT.")] = None,
+    town: TownFolder = Path(),
+) -> None:
+    """Look at a source and write a complete draft of its declaration and suite, every guess commented."""
+    declared = read_town(town.resolve())
+    for written in profiling.draft(declared, origin, as_name, theme, query):
+        typer.echo(str(written.relative_to(declared.root)))
+    typer.echo(f"next: read the draft line by line, then: odp check && odp run {as_name}")
+
+
+@app.command(name="sources")
+def kinds_of_sources(as_json: AsJson = False) -> None:
+    """Every kind of source with its keys, from the code itself."""
+    rows = [
+        {"kind": model.kind, "key": name, "mandatory": "yes" if key.is_required() else "", "meaning": key.description}
+        for model in MODELS
+        for name, key in model.model_fields.items()
+    ]
+    _show(rows, as_json)
 
 
 @app.command(name="take-schema")

@@ -1,6 +1,7 @@
 """Deliveries of any usual format → typed rows and a quarantine; nothing is guessed silently, nothing is lost."""
 
 from odpipeline.conform.casting import DUCK_TYPES
-from odpipeline.conform.conforming import Conformed, QuarantineReason, conform
+from odpipeline.conform.conforming import Conformed, QuarantineReason, conform, deliver
+from odpipeline.conform.delivered import Delivered, passed
 
-__all__ = ["DUCK_TYPES", "Conformed", "QuarantineReason", "conform"]
+__all__ = ["DUCK_TYPES", "Conformed", "Delivered", "QuarantineReason", "conform", "deliver", "passed"]

@@ -16,7 +16,7 @@ from odpipeline.conform import columnar, delimited, tree, workbook
 from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
 from odpipeline.conform.computed import with_computed
-from odpipeline.conform.delivered import Delivered, unreadable
+from odpipeline.conform.delivered import Delivered, passed, unreadable
 from odpipeline.conform.encoding import unpacked
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, literal, quote
@@ -59,14 +59,25 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
 
     Raises: ConformError when it cannot be read at all, is empty, or its columns are not the declared ones.
     """
-    path = unpacked(capture.path, dataset, folder)
-    kind = _kind(path, dataset)
     # Numbered rows pass one after the other: a second thread has nothing to do, and doing it costs as much again.
     with connect(replace(duck, threads=1)) as connection:
         try:
-            return _written(connection, _READERS[kind](connection, path, dataset, folder), dataset, folder)
+            return _written(connection, deliver(connection, capture.path, dataset, folder), dataset, folder)
         except (duckdb.DataError, duckdb.InvalidInputException) as error:
-            raise unreadable(error, kind, dataset) from None
+            raise unreadable(error, "a table", dataset) from None
+
+
+def deliver(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, folder: Path) -> Delivered:
+    """The delivery in `path` as a relation of text, whatever its format; copies go into `folder`.
+
+    Raises: ConformError when it cannot be read at all.
+    """
+    path = unpacked(path, dataset, folder)
+    kind = _kind(path, dataset)
+    try:
+        return _READERS[kind](connection, path, dataset, folder)
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise unreadable(error, kind, dataset) from None
 
 
 def _kind(path: Path, dataset: Dataset) -> str:
@@ -95,7 +106,10 @@ def _written(connection: duckdb.DuckDBPyConnection, delivered: Delivered, datase
     """One pass over the rows; a second one when a line had no form, and one to set aside what could not be read."""
     parquet, quarantine = folder / "conformed.parquet", folder / "quarantine.parquet"
     columns, findings = match(delivered, dataset)
-    plan, (good, ignored, bad) = _mended(connection, delivered, columns, dataset, parquet)
+    delivered, (good, ignored, bad) = passed(
+        connection, delivered, lambda d: _typed(connection, _plan(d, columns, dataset), dataset, parquet)
+    )
+    plan = _plan(delivered, columns, dataset)
     rows_in = good + ignored + bad
     if rows_in == 0:
         raise ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
@@ -145,29 +159,6 @@ def _plan(delivered: Delivered, columns: dict[str, str], dataset: Dataset) -> _P
     if delivered.bad_line:
         line = f"coalesce(prefix({delivered.first}, {literal(delivered.bad_line)}), false)"
     return _Plan(delivered, readings, " OR ".join(patterns) or "false", line)
-
-
-def _mended(
-    connection: duckdb.DuckDBPyConnection,
-    delivered: Delivered,
-    columns: dict[str, str],
-    dataset: Dataset,
-    parquet: Path,
-) -> tuple[_Plan, tuple[int, int, int]]:
-    """The pass over the rows, again and again until the reader finds nothing more to mend in the delivery's form."""
-    while True:
-        plan, error = _plan(delivered, columns, dataset), None
-        counts = (0, 0, 0)
-        try:
-            counts = _typed(connection, plan, dataset, parquet)
-        except duckdb.InvalidInputException as raised:
-            if delivered.mended is None:
-                raise
-            error = raised
-        mended = delivered.mended(connection, error) if delivered.mended else None
-        if mended is None:
-            return plan, counts
-        delivered = mended
 
 
 def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, dataset: Dataset, parquet: Path) -> tuple[int, int, int]:

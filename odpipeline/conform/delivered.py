@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import duckdb
 
@@ -33,6 +34,31 @@ class Delivered:
     first: str = "NULL"
     bad_line: str | None = None
     mended: Callable[[duckdb.DuckDBPyConnection, duckdb.InvalidInputException | None], Delivered | None] | None = None
+
+
+T = TypeVar("T")
+
+
+def passed(
+    connection: duckdb.DuckDBPyConnection, delivered: Delivered, once: Callable[[Delivered], T]
+) -> tuple[Delivered, T]:
+    """Pass over the rows with `once`, again and again until the reader finds nothing more to mend in their form.
+
+    The delivery as it was read in the end, and what `once` made of it. Raises: whatever `once` raises otherwise.
+    """
+    while True:
+        error, made = None, None
+        try:
+            made = once(delivered)
+        except duckdb.InvalidInputException as raised:
+            if delivered.mended is None:
+                raise
+            error = raised
+        mended = delivered.mended(connection, error) if delivered.mended else None
+        if mended is None:
+            assert made is not None  # noqa: S101 - `mended` raises what it cannot mend
+            return delivered, made
+        delivered = mended
 
 
 def header(cells: list[list[str | None]], dataset: Dataset) -> list[str]:

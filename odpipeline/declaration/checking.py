@@ -35,6 +35,9 @@ THEMES = ("AGRI", "ECON", "EDUC", "ENER", "ENVI", "GOVE", "HEAL", "INTR", "JUST"
 LICENCES = ("etalab-2.0", "ODbL-1.0")
 """The licences of CRPA D323-2-1 for data."""
 
+TO_COMPLETE = "À COMPLÉTER"
+"""What stands in a draft where only a person knows."""
+
 _NUMBERS = ("integer", "number", "year")
 _READ_TIMES: dict[str, Callable[[str], object]] = {
     "date": date.fromisoformat,
@@ -60,6 +63,13 @@ def faults(dataset: Dataset, bench: Bench) -> Faults:
     """Every fault of `dataset` that the models cannot see, as (place, what)."""
     for check in CHECKS:
         yield from check(dataset, bench)
+
+
+def _completed(dataset: Dataset, _: Bench) -> Faults:
+    """A draft's gaps: nothing is published under a title that nobody wrote."""
+    for key in ("title", "description", "legal_basis"):
+        if TO_COMPLETE in (getattr(dataset, key) or ""):
+            yield (key,), f"{key} is still that of the draft; complete it"
 
 
 def _names(dataset: Dataset, _: Bench) -> Faults:
@@ -373,7 +383,7 @@ def _privacy(dataset: Dataset, bench: Bench) -> Faults:
 
 
 CHECKS: Sequence[Callable[[Dataset, Bench], Faults]] = (
-    _names, _columns, _computed, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule,
+    _completed, _names, _columns, _computed, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule,
     _source, _suite, _privacy,
 )  # fmt: skip
 """Every check, in the order of a declaration."""

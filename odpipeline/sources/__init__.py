@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.town import Town
+from odpipeline.declaration.town import System, Town
 from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.sources import database, folder, rest, s3, sftp, web
 from odpipeline.sources.asking import small_file
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
 
-__all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract", "small_file"]
+__all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract", "fetch", "small_file"]
 
 KINDS: dict[str, Callable[[Any, Order], Delivery | Unchanged]] = {
     "http": web.extract,
@@ -46,18 +46,32 @@ def extract(
     """
     with located(dataset.id):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        source = dataset.source
-        order = Order(_system(dataset, town), dataset, town.root, folder, since, earlier, dataset.place("source"))
-        try:
-            return KINDS[source.kind](source, order)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise OdpError(
-                "the disk is full: the delivery could not be written",
-                where="the private zone",
-                mend="free space where `private` of town.yaml points, or lower `retention`, and run again",
-            ) from None
+        return _ordered(
+            Order(_system(dataset, town), dataset, town.root, folder, since, earlier, dataset.place("source"))
+        )
+
+
+def fetch(dataset: Dataset, system: System | None, root: Path, folder: Path) -> Delivery:
+    """Fetch into `folder` what a dataset that nobody has declared yet would deliver.
+
+    Raises: SourceError, SourceUnavailable, SecretMissing; OdpError when the disk is full.
+    """
+    delivered = _ordered(Order(system, dataset, root, folder, None, lambda: None, "the draft"))
+    assert isinstance(delivered, Delivery)  # noqa: S101 - nothing to compare with
+    return delivered
+
+
+def _ordered(order: Order) -> Delivery | Unchanged:
+    try:
+        return KINDS[order.dataset.source.kind](order.dataset.source, order)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OdpError(
+            "the disk is full: the delivery could not be written",
+            where="the private zone",
+            mend="free space where `private` of town.yaml points, or lower `retention`, and run again",
+        ) from None
 
 
 def _system(dataset: Dataset, town: Town) -> Any:
