@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -30,7 +31,7 @@ from odpipeline.sources.drops import Dropped
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.store import S3Credential
+    from obstore.store import ClientConfig, S3Credential
 
 _CHUNK_BYTES = 1 << 18
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
@@ -177,12 +178,19 @@ def _store(bucket: str, endpoint: str, origin: guard.Origin, system: System, sou
             "connect_timeout": min(timedelta(seconds=10), silent),
             "read_timeout": silent,
             "timeout": source.deadline,
+            **_authority(),
             "proxy_url": _NOWHERE,
             "proxy_excludes": origin.host.strip("[]"),
             "user_agent": "odpipeline",
         },
         retry_config={"max_retries": 2, "retry_timeout": timedelta(minutes=3)},
     )
+
+
+def _authority() -> ClientConfig:
+    """The authority that the machine trusts beside the usual ones, named as for HTTP: `REQUESTS_CA_BUNDLE`."""
+    named = os.environ.get("REQUESTS_CA_BUNDLE")
+    return {"root_certificate": Path(named).read_bytes()} if named and Path(named).is_file() else {}
 
 
 def _credential(system: System) -> S3Credential:
@@ -216,6 +224,9 @@ def _worded(where: str, declared: str) -> Iterator[None]:
         if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _status(error) in (401, 403):
             mend = "check the variables of `auth` and the right to list and read the bucket"
             raise SourceError("the store does not let us in", where=where, mend=mend) from None
+        if "InvalidCertificate" in str(error):
+            mend = "have its certificate renewed, or point REQUESTS_CA_BUNDLE to the authority that signed it"
+            raise SourceError("the store's TLS certificate cannot be trusted", where=where, mend=mend) from None
         what = f"the store cannot be asked, at the third try neither ({type(error).__name__})"
         raise SourceUnavailable(what, where=where, mend=later) from None
 

@@ -1,11 +1,17 @@
 """Objects of a bucket: what is taken, what is left unread, whose key is used, and what each fault says."""
 
+import dataclasses
+import datetime
 import os
+import ssl
 import uuid
 import zipfile
 
 import obstore
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from odpipeline import flow, sources
 from odpipeline.declaration import read_town
@@ -257,6 +263,37 @@ def test_a_store_that_does_not_answer_as_one(false, server):
     with pytest.raises(OdpError) as error:
         fetch(false)
     assert "Dupont" not in str(error.value)
+
+
+@pytest.fixture
+def tls(tmp_path, server):
+    """`server` behind TLS, as `localhost`; the path of the authority that signed it."""
+    now, key, ours = datetime.datetime.now(datetime.UTC), *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Ville")])
+    signed = {}
+    for name, public, ca in ((authority, ours, True), (x509.Name([]), key, False)):
+        built = x509.CertificateBuilder(authority, name, public.public_key(), 1 + ca, now, now + datetime.timedelta(1))
+        built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
+        built = built.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        signed[ca] = built.sign(ours, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    pkcs8, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, clear) + signed[False])
+    (tmp_path / "ca.pem").write_bytes(signed[True])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return tmp_path / "ca.pem"
+
+
+def test_a_private_authority_is_trusted_only_when_it_is_named(false, server, tls, monkeypatch):
+    endpoint = server.at("").replace("http://127.0.0.1", "https://localhost")
+    headers = {"ETag": '"a"', "Last_Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    server.answers["/seau/releves.csv"] = lambda visit: visit.say(200, b"x" * 100_000, **headers)
+    order = dataclasses.replace(false, system=false.system.model_copy(update={"endpoint": endpoint}))
+    with pytest.raises(SourceError, match="the store's TLS certificate cannot be trusted"):
+        fetch(order)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls))
+    assert fetch(order).path.stat().st_size == 100_000
 
 
 TOWN = """
