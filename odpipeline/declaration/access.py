@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from odpipeline.declaration.words import Closed, EnvName
 
@@ -21,7 +21,7 @@ class Basic(Closed):
 class HeaderSecret(Closed):
     """A secret in a header of its own, such as `X-Api-Key`."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9-]+$")
     """The header's name."""
     value: EnvName
     """The environment variable with the secret."""

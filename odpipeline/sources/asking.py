@@ -26,7 +26,7 @@ from odpipeline.sources import entering, guard
 from odpipeline.sources.delivery import Delivery, Order, Validators, intake
 
 CHUNK_BYTES = 1 << 16
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS, _SMALL_FILE_SECONDS = 10.0, 300.0
 _REDIRECTS = 5
 _REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)", re.IGNORECASE)
@@ -74,18 +74,12 @@ class Door:
     def page(self, response: requests.Response) -> bytes:
         """The body of one page or small document, held in memory.
 
-        Raises: SourceError when it is larger than 64 MB, HTML, or comes too late.
+        Raises: SourceError when it is larger than 64 MB or HTML, SourceUnavailable when it breaks off.
         """
         body, where = bytearray(), guard.shown(response.url)
         with self._worded(response.url):
             for chunk in response.iter_content(CHUNK_BYTES):
                 body += chunk
-                if time.monotonic() > self.deadline:
-                    raise SourceUnavailable(
-                        "the delivery was not complete before its `deadline`",
-                        where=where,
-                        mend=f"raise `deadline` in {self.declared}, or have the system deliver faster",
-                    )
                 if len(body) > _LARGEST_PAGE:
                     raise SourceError(
                         f"one page is larger than {_LARGEST_PAGE:,} bytes",
@@ -153,6 +147,8 @@ class Door:
             return
         if status == 429 or status >= 500:
             tries = ", at the third try too" if status in guard.RETRIED else ""
+            if guard.asks_too_much(response):
+                tries = ", and asks to come again later"
             raise SourceUnavailable(
                 f"the system cannot deliver now (HTTP {status}{tries})",
                 where=where,
@@ -192,6 +188,9 @@ class Door:
         cause = error.args[0] if error.args else None
         cause = getattr(cause, "reason", cause)
         later = "wait for the next run; if it goes on, ask the system's owner"
+        if time.monotonic() > self.deadline:
+            mend = f"raise `deadline` in {self.declared}, or have the system deliver faster"
+            return SourceUnavailable("the delivery was not complete before its `deadline`", where=where, mend=mend)
         if isinstance(error, requests.exceptions.SSLError):
             mend = "have its certificate renewed, or point REQUESTS_CA_BUNDLE to the authority that signed it"
             return SourceError("the system's TLS certificate cannot be trusted", where=where, mend=mend)
@@ -236,7 +235,10 @@ class _Pace:
         with self.file.open("a+") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # who waits in line keeps the line
             turn.seek(0)
-            ready = float(turn.read() or 0) + self.seconds
+            try:
+                ready = float(turn.read()) + self.seconds
+            except ValueError:  # new, or half written when the machine stopped
+                ready = 0.0
             time.sleep(max(0.0, min(self.seconds, ready - time.time())))
             turn.truncate(0)
             turn.write(repr(time.time()))
@@ -254,14 +256,15 @@ def door(source: HttpLike, order: Order, url: str) -> Iterator[Door]:
     silence = source.timeout.total_seconds()
     pause = order.system.pause.total_seconds() if order.system else 0.0
     named = hashlib.sha256(str(origin).encode()).hexdigest()[:16]
-    with guard.session(origin, internal=internal) as session:
+    deadline = time.monotonic() + source.deadline.total_seconds()
+    with guard.session(origin, internal=internal, deadline=deadline) as session:
         yield Door(
             session,
             origin,
             (min(_CONNECT_SECONDS, silence), silence),
             entering.Entry(auth, session, origin, guard.shown(url)),
             _Pace(pause, order.folder.parent / f".pace-{named}"),
-            time.monotonic() + source.deadline.total_seconds(),
+            deadline,
             order.declared,
         )
 
@@ -272,9 +275,10 @@ def small_file(url: str) -> bytes:
     Raises: SourceError, SourceUnavailable.
     """
     origin = guard.Origin.of(url)
-    with guard.session(origin, internal=False) as session:
+    deadline = time.monotonic() + _SMALL_FILE_SECONDS
+    with guard.session(origin, internal=False, deadline=deadline) as session:
         entry, pace = entering.Entry(None, session, origin, guard.shown(url)), _Pace(0.0, Path())
-        asked = Door(session, origin, (_CONNECT_SECONDS, 60.0), entry, pace, time.monotonic() + 300, "the address")
+        asked = Door(session, origin, (_CONNECT_SECONDS, 60.0), entry, pace, deadline, "the address")
         with asked.get(url) as answer:
             return asked.page(answer)
 

@@ -55,8 +55,7 @@ class Entry:
             case Auth(bearer=str(name)):
                 return {"Authorization": f"Bearer {self._secret(name)}"}
             case Auth(basic=basic) if basic:
-                pair = f"{self._read(basic.user)}:{self._read(basic.password)}"
-                return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+                return self._basic(basic.user, basic.password)
             case Auth(header=header) if header:
                 return {header.name: self._secret(header.value)}
             case Auth(oauth2=credentials) if credentials:
@@ -69,6 +68,10 @@ class Entry:
                     where=self.where,
                     mend="name one of bearer, basic, header, oauth2",
                 )
+
+    def _basic(self, user: str, password: str) -> dict[str, str]:
+        pair = f"{self._read(user)}:{self._read(password)}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
     def _read(self, variable: str) -> str:
         if not (value := os.environ.get(variable, "").strip()):
@@ -88,17 +91,24 @@ class Entry:
         """A token from the system itself: its address is held to the same origin as every other."""
         self.origin.check(credentials.token_url)
         asked = {"grant_type": "client_credentials"} | ({"scope": credentials.scope} if credentials.scope else {})
-        pair = self._read(credentials.client_id), self._read(credentials.client_secret)
+        who = self._basic(credentials.client_id, credentials.client_secret)
         where = guard.shown(credentials.token_url)
         try:
             with self.session.post(
-                credentials.token_url, data=asked, auth=pair, timeout=(10, 60), allow_redirects=False, stream=True
+                credentials.token_url, data=asked, headers=who, timeout=(10, 60), allow_redirects=False, stream=True
             ) as answer:
-                status, body = answer.status_code, answer.raw.read(_LARGEST_TOKEN, decode_content=True)
+                status, body = answer.status_code, b""
+                for chunk in answer.iter_content(_LARGEST_TOKEN):
+                    if len(body := body + chunk) > _LARGEST_TOKEN:
+                        break
         except requests.RequestException as error:
             raise SourceUnavailable(
-                f"no token can be had ({type(error).__name__})", where=where, mend="the next run tries again"
+                f"no token can be had ({type(error).__name__})", where=where, mend="wait for the next run"
             ) from None
+        if status == 429 or status >= 500:
+            raise SourceUnavailable(
+                f"the system can give no token now (HTTP {status})", where=where, mend="wait for the next run"
+            )
         token = _token_of(body) if status == 200 else None
         if token is None:
             raise SourceError(

@@ -9,7 +9,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import time
 from dataclasses import dataclass
+from http.client import HTTPResponse
+from io import BufferedReader, RawIOBase
 from typing import Any
 from urllib.parse import urljoin
 
@@ -17,7 +20,14 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    InvalidHeader,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, parse_url
 from urllib3.util.connection import create_connection
 
@@ -29,15 +39,49 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 RETRIED = (429, 500, 502, 503, 504)
 """The HTTP statuses that are worth another try at once."""
 
-_RETRIES = Retry(
+_MOST_PATIENCE_SECONDS = 20
+
+
+class _Patience(Retry):
+    """Waits as long as the system asks for, but for no longer than 20 s: then it is asked another night, not sooner."""
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        return status_code in RETRIED and super().is_retry(method, status_code, has_retry_after)
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        try:
+            super().sleep(response)
+        except InvalidHeader:
+            self._sleep_backoff()
+
+    def increment(
+        self, method: str | None = None, url: str | None = None, response: BaseHTTPResponse | None = None, *rest: Any,
+        **more: Any,
+    ) -> _Patience:  # fmt: skip
+        patience = self
+        if response is not None and asks_too_much(response):
+            patience = self.new(total=0)
+        return super(_Patience, patience).increment(method, url, response, *rest, **more)
+
+
+def asks_too_much(response: BaseHTTPResponse | requests.Response) -> bool:
+    """Whether `Retry-After` (RFC 9110, section 10.2.3) is longer than the most that we wait."""
+    try:
+        asked = Retry().get_retry_after(response)  # type: ignore[arg-type]  # it looks at the headers only
+    except InvalidHeader:
+        return False
+    return asked is not None and asked > _MOST_PATIENCE_SECONDS
+
+
+_RETRIES = _Patience(
     total=2,
     status_forcelist=RETRIED,
-    allowed_methods=("GET",),
+    allowed_methods=("GET", "POST"),  # what is posted is the question for a token, which may be asked twice
     backoff_factor=0.5,
-    retry_after_max=20,
+    backoff_jitter=0.5,
     raise_on_status=False,
 )
-"""Three tries, at most 20 s apart."""
+"""Three tries, apart by what the system asks for, else by up to 1.5 s that no two clients share."""
 
 
 def shown(url: str) -> str:
@@ -147,9 +191,10 @@ def addresses(host: str, port: int, *, internal: bool, where: str) -> list[str]:
     return resolved
 
 
-def session(origin: Origin, *, internal: bool) -> requests.Session:
+def session(origin: Origin, *, internal: bool, deadline: float) -> requests.Session:
     """An HTTP session that connects to `origin.host` and nowhere else; `internal` allows addresses inside the network.
 
+    Nothing is read after `deadline` (on the clock of `time.monotonic`), not one byte of headers that drip.
     Proxies and `.netrc` of the environment are ignored: the one would hide the address, the other would send
     credentials that nobody declared. `REQUESTS_CA_BUNDLE` is honoured.
     """
@@ -158,7 +203,7 @@ def session(origin: Origin, *, internal: bool) -> requests.Session:
     guarded.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
     guarded.headers.update({"User-Agent": "odpipeline", "Accept": "*/*", "Accept-Encoding": "gzip"})
     for scheme in _PORTS:
-        guarded.mount(f"{scheme}://", _GuardedAdapter(origin, internal))
+        guarded.mount(f"{scheme}://", _GuardedAdapter(origin, internal, deadline))
     return guarded
 
 
@@ -168,8 +213,8 @@ class _Session(requests.Session):
 
 
 class _GuardedAdapter(HTTPAdapter):
-    def __init__(self, origin: Origin, internal: bool) -> None:
-        self._pools = _pools(origin, internal)
+    def __init__(self, origin: Origin, internal: bool, deadline: float) -> None:
+        self._pools = _pools(origin, internal, deadline)
         super().__init__(max_retries=_RETRIES)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -177,12 +222,40 @@ class _GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
 
-def _pools(origin: Origin, internal: bool) -> dict[str, type[HTTPConnectionPool]]:
+class _Timed(RawIOBase):
+    """What a socket delivers until `deadline`: a read is then a time-out, however steadily it drips."""
+
+    def __init__(self, raw: RawIOBase, deadline: float) -> None:
+        self._raw, self._deadline = raw, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError("the deadline is over")
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _pools(origin: Origin, internal: bool, deadline: float) -> dict[str, type[HTTPConnectionPool]]:
+    class Timed(HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self.fp = BufferedReader(_Timed(self.fp.detach(), deadline))
+
     class Plain(HTTPConnection):
+        response_class = Timed
+
         def _new_conn(self) -> socket.socket:
             return _connect(self, origin, internal)
 
     class Tls(HTTPSConnection):
+        response_class = Timed
+
         def _new_conn(self) -> socket.socket:
             return _connect(self, origin, internal)
 

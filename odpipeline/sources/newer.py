@@ -1,18 +1,18 @@
 """Incremental JSON: only what is new is asked for, and what was captured before is added, so that a capture is whole.
 
 A record that comes again replaces its earlier version, by the dataset's key. What the system has deleted stays: an
-API that is asked for changes does not tell.
+API that is asked for changes does not tell. The merged records are spelled by DuckDB, as is what is conformed.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AbstractContextManager
 
 import duckdb
 
 from odpipeline.declaration.source import Newer
-from odpipeline.duck import connect, literal
-from odpipeline.errors import SourceError
+from odpipeline.duck import DuckSettings, connect, literal, no_room
+from odpipeline.errors import OdpError, SourceError
 from odpipeline.sources.delivery import Order
 
 _LARGEST = 64_000_000
@@ -26,21 +26,24 @@ def question(incremental: Newer, order: Order) -> dict[str, str]:
     before = order.earlier()
     if before is None:
         return {}
-    newest = f"max({_at(incremental.field)})"
-    with connect() as connection:
-        found = connection.execute(
-            f"SELECT {newest}, TRY_CAST({newest} AS TIMESTAMPTZ) - to_seconds(?) FROM {_records(str(before), order)}",
-            [int(incremental.overlap.total_seconds())],
-        ).fetchone()
-    text, since = found or (None, None)
-    if since is None:
+    at = _at(incremental.field)
+    query = (
+        f"SELECT strftime(max(TRY_CAST({at} AS TIMESTAMPTZ)) - to_seconds(?), CASE WHEN max(length({at})) = 10 "
+        f"THEN '%Y-%m-%d' WHEN bool_or(regexp_matches({at}, '[Zz]$|[+-]\\d\\d:?\\d*$')) THEN '%Y-%m-%dT%H:%M:%SZ' "
+        f"ELSE '%Y-%m-%dT%H:%M:%S' END) FROM {_records(str(before), order)}"
+    )
+    try:
+        with _connected(order) as connection:
+            found = connection.execute(query, [int(incremental.overlap.total_seconds())]).fetchone()
+    except duckdb.Error:
+        found = None
+    if found is None or found[0] is None:
         raise SourceError(
             f"the last capture holds no time under `{incremental.field}`",
             where=order.declared,
             mend="correct `incremental.field`: a key of each record that holds an ISO 8601 time",
         )
-    spelled = since.strftime("%Y-%m-%d") if len(text) == len("2026-01-01") else since.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {incremental.parameter: spelled}
+    return {incremental.parameter: str(found[0])}
 
 
 def merge(order: Order) -> None:
@@ -60,13 +63,18 @@ def merge(order: Order) -> None:
     tail = "]" + "}" * len(_steps(order))
     merged = order.folder / "merged.ndjson"
     try:
-        with connect() as connection:
+        with _connected(order) as connection:
             connection.execute(
                 f"COPY (SELECT {literal(head)} || record::VARCHAR || {literal(tail)} FROM ({everything}) "
                 f"QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY age, place DESC) = 1 ORDER BY age DESC, place) "
                 f"TO {literal(merged)} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')"
             )
-    except duckdb.Error:
+    except duckdb.Error as error:
+        if no_room(error):
+            raise OdpError(
+                "there is no room to join the new records with those of the last capture",
+                mend="free some space in the private zone, then run again",
+            ) from None
         raise SourceError(
             "the new records could not be joined with those of the last capture",
             where=order.declared,
@@ -74,6 +82,11 @@ def merge(order: Order) -> None:
         ) from None
     merged.chmod(0o600)
     merged.replace(order.path)
+
+
+def _connected(order: Order) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection that spills into the private zone; the folder goes with it."""
+    return connect(DuckSettings(spill=order.folder / "spill"))
 
 
 def _steps(order: Order) -> list[str]:
@@ -89,5 +102,5 @@ def _records(path: str, order: Order) -> str:
     )
 
 
-def _at(key: str) -> Any:
+def _at(key: str) -> str:
     return f"(record ->> {literal('$' + ''.join(f'.{chr(34)}{step}{chr(34)}' for step in key.split('.')))})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -94,7 +95,7 @@ class Page:
         """The page as one line of NDJSON."""
         return self._text.strip().translate(_BREAKS).encode() + b"\n"
 
-    @property
+    @cached_property
     def document(self) -> Any:
         """The page, parsed."""
         try:
@@ -143,7 +144,7 @@ def with_parameters(url: str, parameters: dict[str, Any]) -> str:
 
 
 def _follow(order: Order, door: asking.Door, url: str, paging: Paging, arriving: Intake) -> None:
-    read, seen, total = 0, set[str](), None
+    read, seen, total, before = 0, set[str](), None, b""
     following: str | None = with_parameters(url, _first(paging))
     while following:
         seen.add(following)
@@ -157,6 +158,10 @@ def _follow(order: Order, door: asking.Door, url: str, paging: Paging, arriving:
             following = _next(url, following, page, response, paging, count, read, total)
         if following in seen:
             raise page.error("leads back to a page that was read already", "ask the system's owner to mend its links")
+        if count and page.body == before:
+            mend = f"see which parameters the system knows, and correct `paging` in {order.declared}"
+            raise page.error("is the page before once more", mend)
+        before = page.body
         if following and len(seen) >= paging.most:
             raise page.error("still names a next one", f"raise `paging.most` in {order.declared} if there are more")
     if total is not None and read != total:

@@ -150,7 +150,7 @@ def test_a_cursor_that_stands_still_is_a_circle(server, order):
 
 
 def test_too_many_pages_end(server, order):
-    serve_list(server, [1], lambda q, r: ({"l": r}, {}))
+    serve_list(server, [1], lambda q, r: ({"l": [q["p"]]}, {}))
     with pytest.raises(SourceError, match=r"page 3 still names a next one; raise `paging.most` in assets/mobilite/"):
         rest.extract(source(server.at("/liste"), page="p", most=3), order(records="l"))
 
