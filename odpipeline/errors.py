@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 
 class OdpError(Exception):
-    """One message for a person: what happened, where, and how to mend it."""
+    """One message for a person: what happened, where, how to mend it, what the public sees `meanwhile` if known."""
 
     exit_status = 1
 
@@ -33,10 +33,12 @@ class OdpError(Exception):
         super().__init__(what)
         self.what, self.where, self.mend = what, where, mend
         self.dataset = ""
+        self.meanwhile = ""
 
     def __str__(self) -> str:
         place = ": ".join(part for part in (self.dataset, self.where) if part)
-        return (f"{place}: " if place else "") + self.what + (f"; {self.mend}" if self.mend else "")
+        served = f" ({self.meanwhile})" if self.meanwhile else ""
+        return (f"{place}: " if place else "") + self.what + (f"; {self.mend}" if self.mend else "") + served
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from odpipeline import conform, gate, lineage, privacy, quality, sources
 from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.duck import DuckSettings
-from odpipeline.errors import OdpError, located
+from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing
 from odpipeline.monitoring.freshness import newest_event
@@ -112,6 +113,8 @@ def recorded(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
     except GeneratorExit:
         raise
     except OdpError as error:
+        if isinstance(error, SourceError):
+            error.meanwhile = _meanwhile(dataset, town, zones.journal.failing_since(dataset.id), before)
         record = replace(record, outcome="failed", reasons=(str(error),))
         _write(zones.journal, record, started)
         raise
@@ -121,6 +124,19 @@ def recorded(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
         raise fault from None
     else:
         _write(zones.journal, record, started)
+
+
+def _meanwhile(dataset: Dataset, town: Town, failing_since: datetime | None, current: Release | None) -> str:
+    """Which system it is that fails, since when, and what is still served; dates in the town's time zone."""
+    zone = ZoneInfo(town.timezone)
+    system = town.systems.get(dataset.source.system or "")
+    told = [f"“{system.title}”"] if system else []
+    told.append(f"failing since {(failing_since or datetime.now(UTC)).astimezone(zone).date()}")
+    if current:
+        told.append(f"version {current.version} of {current.published_at.astimezone(zone).date()} is still served")
+    else:
+        told.append("nothing was published yet")
+    return ", ".join(told)
 
 
 def _unexpected(dataset: Dataset, folder: Path, error: Exception) -> OdpError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Column, DateTime, Float, Integer, MetaData, String, Table, create_engine, event, select
+from sqlalchemy import Column, DateTime, Float, Integer, MetaData, String, Table, create_engine, event, func, select
 from sqlalchemy.engine import Engine, Row
 from sqlalchemy.pool import NullPool
 
@@ -94,6 +94,16 @@ class Journal:
         """How the newest run of `dataset` ended, or None."""
         found = self._newest(_RUNS.c.dataset == dataset)
         return found[0] if found else None
+
+    def failing_since(self, dataset: str) -> datetime | None:
+        """When the first run of `dataset` failed after which none came to its end (UTC); None when the last one did."""
+        ended = select(func.max(_RUNS.c.id)).where(_RUNS.c.dataset == dataset, _RUNS.c.outcome != "failed")
+        failed = select(func.min(_RUNS.c.ended_at)).where(
+            _RUNS.c.dataset == dataset, _RUNS.c.id > func.coalesce(ended.scalar_subquery(), 0)
+        )
+        with self._engine.connect() as connection:
+            found: datetime | None = connection.execute(failed).scalar()
+        return found.replace(tzinfo=UTC) if found else None
 
     def since(self, moment: datetime) -> Sequence[RunRecord]:
         """The newest run of each dataset that ended at or after `moment` (with a time zone), by dataset."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from odpipeline import flow
 from odpipeline.conform import Conformed
 from odpipeline.declaration import read_town
-from odpipeline.errors import OdpError, StoreError
+from odpipeline.errors import OdpError, SourceError, StoreError
+from odpipeline.journal import RunRecord
 from odpipeline.store import Release, Staged
 from odpipeline.verdict import Verdict
 from tests.towns import deliver, published_bytes, write_town
@@ -97,6 +100,22 @@ def test_an_accepted_shrink_is_published_and_only_that_content(piscines, tmp_pat
     deliver(tmp_path, "piscines", rows=2)
     *_, verdict = flow.publication(*piscines)
     assert not verdict.accepted
+
+
+def test_a_source_that_fails_says_since_when_and_what_is_still_served(piscines, tmp_path):
+    _, town, zones = piscines
+    (tmp_path / "depot/piscines.csv").rename(tmp_path / "depot/absent")
+    with pytest.raises(SourceError, match=r"failing since \d{4}-\d\d-\d\d, nothing was published yet\)$"):
+        list(flow.recorded(*piscines))
+    (tmp_path / "depot/absent").rename(tmp_path / "depot/piscines.csv")
+    *_, release = flow.recorded(*piscines)
+    (tmp_path / "depot/piscines.csv").unlink()
+    zones.journal.record(RunRecord("piscines", "failed", ended_at=datetime(2026, 10, 4, 23, tzinfo=UTC)))
+    with pytest.raises(SourceError) as told:
+        list(flow.recorded(*piscines))
+    day = release.published_at.astimezone(ZoneInfo(town.timezone)).date()
+    assert str(told.value).endswith(f"(failing since 2026-10-05, version 1 of {day} is still served)")
+    assert zones.journal.last("piscines").reasons == (str(told.value),)
 
 
 def test_an_unforeseen_fault_leaves_its_traceback_in_the_private_zone_only(piscines, monkeypatch):

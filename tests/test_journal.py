@@ -26,6 +26,17 @@ def test_since_gives_one_record_a_dataset(tmp_path):
     assert journal.since(datetime.now(UTC) + timedelta(hours=1)) == []
 
 
+def test_a_failure_counts_since_the_last_run_that_came_to_an_end(tmp_path):
+    journal = Journal.at(tmp_path)
+    moments = [datetime(2026, 10, day, tzinfo=UTC) for day in range(1, 6)]
+    assert journal.failing_since("parkings") is None
+    for moment, outcome in zip(moments, ("failed", "refused", "failed", "failed"), strict=False):
+        journal.record(RunRecord("parkings", outcome, ended_at=moment))
+    journal.record(RunRecord("budget", "published", ended_at=moments[4]))
+    assert journal.failing_since("parkings") == moments[2]
+    assert journal.failing_since("budget") is None
+
+
 def test_an_acceptance_is_of_one_dataset(tmp_path):
     journal = Journal.at(tmp_path)
     journal.accept("parkings", "a" * 12, who="moi", because="travaux")
