@@ -33,6 +33,7 @@ docs: $(VENV)/ready      ## refresh the generated reference
 bench: $(VENV)/ready     ## the benchmarks; minutes
 	$(BIN)/python -m benchmarks.flow
 	$(BIN)/python -m benchmarks.orchestration
+	$(BIN)/python -m benchmarks.extraction
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
