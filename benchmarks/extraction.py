@@ -223,7 +223,8 @@ def _filled(url: str, rows: int) -> None:
         cursor.execute("DROP TABLE IF EXISTS mesures")
         cursor.execute(
             "CREATE TABLE mesures AS SELECT i::bigint AS id, 'capteur ' || i % 500 AS capteur, "
-            f"i / 7.0::float8 AS valeur, DATE '2026-01-01' + (i % 300)::int AS jour, i % 2 = 0 AS actif FROM generate_series(1, {rows}) i"
+            "i / 7.0::float8 AS valeur, DATE '2026-01-01' + (i % 300)::int AS jour, i % 2 = 0 AS actif "
+            f"FROM generate_series(1, {rows}) i"
         )
 
 
