@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from odpipeline.conform import columnar, delimited, tree, workbook
+from odpipeline.conform import columnar, delimited, gbfs, gtfs, gtfs_rt, tree, workbook
 from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
 from odpipeline.conform.computed import with_computed
@@ -24,7 +24,15 @@ from odpipeline.errors import ConformError
 from odpipeline.landing import Capture
 from odpipeline.verdict import Finding
 
-_READERS = {"csv": delimited.read, "excel": workbook.read, "json": tree.read, "parquet": columnar.read}
+_READERS = {
+    "csv": delimited.read,
+    "excel": workbook.read,
+    "json": tree.read,
+    "parquet": columnar.read,
+    "gbfs": gbfs.read,
+    "gtfs": gtfs.read,
+    "gtfs_rt": gtfs_rt.read,
+}
 _CODEC = "(FORMAT parquet, COMPRESSION lz4_raw)"
 
 

@@ -18,13 +18,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-from odpipeline.declaration import formulas, privacy_rules
+from odpipeline.declaration import formulas, privacy_rules, town_code
 from odpipeline.declaration.dataset import Constraints, Dataset, Lookup, TableField
 from odpipeline.declaration.drafts import inside
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.positions import Place
-from odpipeline.declaration.source import DropSource, FolderSource, HttpLike, S3Source, SftpSource, SqlSource
+from odpipeline.declaration.source import (
+    DropSource,
+    FolderSource,
+    GtfsSource,
+    HttpLike,
+    PythonSource,
+    S3Source,
+    SftpSource,
+    SqlSource,
+)
 from odpipeline.declaration.town import System, Town
 from odpipeline.declaration.wording import unknown
 
@@ -256,8 +265,13 @@ def _source(dataset: Dataset, bench: Bench) -> Faults:
     if getattr(source, "incremental", None) and not dataset.key:
         yield ("source", "incremental"), "what is new replaces what it was before by the key; declare `key:`"
     match source:
+        case GtfsSource() if not source.over_http(system):
+            yield from _folder(source, system)
         case HttpLike():
             yield from _http(source, system)
+        case PythonSource():
+            if why := town_code.fault(source, bench.root):
+                yield ("source", "python"), f"source.python: {why}"
         case SqlSource():
             yield from _sql(source, system)
         case FolderSource():
@@ -276,6 +290,9 @@ def _http(source: HttpLike, system: System | None) -> Faults:
     if system is not None and system.url is None:
         told = f"the system {source.system!r} has no url in town.yaml; a source over HTTP needs one"
         yield ("source", "system"), told
+    for index, host in enumerate(getattr(source, "hosts", ())):
+        if why := address_fault(host):
+            yield ("source", "hosts", index), f"source.hosts: {why.partition(', or a path')[0]}"
 
 
 def system_fault(address: str) -> str:
@@ -312,7 +329,7 @@ def _sql(source: SqlSource, system: System | None) -> Faults:
         yield ("source", "sql"), "source.sql: the query must begin with SELECT or WITH; it only reads"
 
 
-def _folder(source: FolderSource, system: System | None) -> Faults:
+def _folder(source: FolderSource | GtfsSource, system: System | None) -> Faults:
     yield from _pattern(source)
     if system is not None and system.folder is None:
         yield ("source", "system"), f"the system {source.system!r} has no folder in town.yaml; a drop folder needs one"
@@ -336,7 +353,7 @@ _WAYS = {"sftp": ("password", "key"), "s3": ("access_key",)}
 """Kind of source → the ways of `auth` that open it."""
 
 
-def _pattern(source: DropSource) -> Faults:
+def _pattern(source: DropSource | GtfsSource) -> Faults:
     path = Path(getattr(source, source.kind))
     if path.is_absolute() or ".." in path.parts:
         what = f"source.{source.kind}: the path stays below its folder; write it without a leading / and without .."

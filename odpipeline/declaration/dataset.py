@@ -234,6 +234,8 @@ class Dataset(Closed):
     """The largest share of rows that may vanish from one version to the next."""
     retention: Duration = timedelta(days=30)
     """How long captures are kept in the private zone."""
+    max_captures: int | None = Field(default=None, ge=1)
+    """The most captures that are kept, the last seen first; that behind the current version is kept besides."""
 
     _id: str = PrivateAttr(default="")
     _theme_folder: str = PrivateAttr(default="")
@@ -265,7 +267,7 @@ class Dataset(Closed):
 
     @property
     def code_version(self) -> str:
-        """Hash of all that decides how rows become a release: declaration, suite, hierarchies, package version."""
+        """Hash of all that decides how rows become a release: declaration, the files it names, package version."""
         return self._code_version
 
     @property

@@ -21,6 +21,7 @@ from odpipeline.declaration.drafts import ASSETS, TOWN_FILE, Draft, default_faul
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.positions import Parsed, Place
+from odpipeline.declaration.source import PythonSource
 from odpipeline.declaration.town import Town
 from odpipeline.declaration.wording import nearest, worded
 from odpipeline.errors import DeclarationErrors, Fault
@@ -75,6 +76,9 @@ def _town_faults(town: Town, root: Path) -> Iterator[tuple[Place, str]]:
     store, private = (root / town.store).resolve(), (root / town.private).resolve()
     if store.is_relative_to(private) or private.is_relative_to(store):
         yield ("private",), "the private zone and the public store lie in each other; give each a folder of its own"
+    if town.production and not town.private_key:
+        what = "production: the private zone needs a key; make one with `odp key` and name its variable in private_key"
+        yield ("production",), what
     for name, system in town.systems.items():
         if (system.url is None) == (system.folder is None):
             yield ("systems", name), f"the system {name!r} has exactly one of url and folder"
@@ -148,9 +152,13 @@ def _code_version(dataset: Dataset, town: Town) -> str:
     digest = hashlib.sha256()
     for part in (__version__, dataset.id, town.timezone, json.dumps(said, sort_keys=True, ensure_ascii=False)):
         digest.update(part.encode() + b"\0")
-    for file in (dataset.suite_file, *_hierarchy_files(dataset), *_reference_files(dataset)):
+    for file in (dataset.suite_file, *_hierarchy_files(dataset), *_reference_files(dataset), *_code_files(dataset)):
         digest.update(hashlib.sha256(file.read_bytes()).digest() if file else b"")
     return digest.hexdigest()
+
+
+def _code_files(dataset: Dataset) -> list[Path]:
+    return [dataset.root / dataset.source.file] if isinstance(dataset.source, PythonSource) else []
 
 
 def _reference_files(dataset: Dataset) -> list[Path]:

@@ -162,7 +162,84 @@ class S3Source(DropSource):
     """Allows loopback, link-local and private addresses; by default as the system says."""
 
 
-MODELS: tuple[type[_Source], ...] = (HttpSource, RestSource, SqlSource, FolderSource, SftpSource, S3Source)
+class GbfsSource(HttpLike):
+    """One feed of a shared-mobility system (GBFS 1.0 to 3.0), found by its discovery file."""
+
+    kind: ClassVar[str] = "gbfs"
+    reads: ClassVar[str | None] = "gbfs"
+
+    gbfs: str
+    """The address of the discovery file `gbfs.json`: `https://…`, or a path below the system's address."""
+    feed: Literal[
+        "station_information", "station_status", "free_bike_status", "vehicle_status", "vehicle_types",
+        "system_regions", "system_pricing_plans", "system_alerts", "system_hours", "system_calendar",
+        "geofencing_zones",
+    ]  # fmt: skip
+    """Which feed; its list of records is known (`format.records` names another one)."""
+    language: str | None = None
+    """The language of texts; by default French, or the only one there is."""
+    hosts: tuple[str, ...] = ()
+    """Other addresses where the discovery file may lead, such as `https://api.exploitant.example`; sent no secret."""
+
+
+class GtfsSource(HttpLike):
+    """One table of a GTFS zip, the timetable of public transport."""
+
+    kind: ClassVar[str] = "gtfs"
+    reads: ClassVar[str | None] = "gtfs"
+
+    gtfs: str
+    """`https://…`, or a path below the system's address; or a path or pattern below its drop folder, or the town's."""
+    table: str = Field(pattern=r"^[a-z_]{1,60}$")
+    """Which table, without `.txt`: stops, routes, trips, stop_times…"""
+    max_bytes: int = Field(default=1_000_000_000, ge=1)
+    """The largest zip that is taken, and the largest table, in bytes."""
+
+    def over_http(self, system: Any) -> bool:
+        """Whether the zip comes over HTTP; else it is dropped into a folder. `system` is that of town.yaml, or None."""
+        return "://" in self.gtfs or (system is not None and system.url is not None)
+
+
+class GtfsRtSource(HttpLike):
+    """One kind of entity of a GTFS-Realtime feed (protobuf)."""
+
+    kind: ClassVar[str] = "gtfs_rt"
+    reads: ClassVar[str | None] = "gtfs_rt"
+
+    gtfs_rt: str
+    """The address: `https://…`, or a path below the system's address."""
+    entity: Literal["vehicle_position", "trip_update", "stop_time_update", "alert"]
+    """What becomes a row. Columns are named as in the specification, dotted: `position.latitude`, `trip.route_id`."""
+    max_bytes: int = Field(default=500_000_000, ge=1)
+    """The largest feed that is taken, in bytes."""
+
+
+class PythonSource(_Source):
+    """The escape hatch: a callable of the town's own folder that yields Arrow batches, for what nothing else reads."""
+
+    kind: ClassVar[str] = "python"
+    reads: ClassVar[str | None] = "parquet"
+
+    python: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
+    """Module and name: `metiers.piscines:lignes` is `lignes` in the file `metiers/piscines.py` beside town.yaml."""
+    arguments: dict[str, str | int | float | bool] = {}
+    """Arguments by name. Never secrets: the callable reads those from the environment."""
+
+    @property
+    def file(self) -> str:
+        """The module's file, relative to the town."""
+        return self.python.partition(":")[0].replace(".", "/") + ".py"
+
+    @property
+    def name(self) -> str:
+        """What is called in it."""
+        return self.python.partition(":")[2]
+
+
+MODELS: tuple[type[_Source], ...] = (
+    HttpSource, RestSource, SqlSource, FolderSource, SftpSource, S3Source, GbfsSource, GtfsSource, GtfsRtSource,
+    PythonSource,
+)  # fmt: skip
 """Every kind of source, in the order of the documentation."""
 
 KINDS: dict[str, type[_Source]] = {model.kind: model for model in MODELS}
@@ -182,7 +259,11 @@ Source = Annotated[
     | Annotated[SqlSource, Tag("SqlSource")]
     | Annotated[FolderSource, Tag("FolderSource")]
     | Annotated[SftpSource, Tag("SftpSource")]
-    | Annotated[S3Source, Tag("S3Source")],
+    | Annotated[S3Source, Tag("S3Source")]
+    | Annotated[GbfsSource, Tag("GbfsSource")]
+    | Annotated[GtfsSource, Tag("GtfsSource")]
+    | Annotated[GtfsRtSource, Tag("GtfsRtSource")]
+    | Annotated[PythonSource, Tag("PythonSource")],
     Discriminator(
         _kind_of,
         custom_error_type="source_kind",

@@ -14,7 +14,7 @@ from typing import Any
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System, Town
 from odpipeline.errors import OdpError, SourceError, located
-from odpipeline.sources import database, folder, rest, s3, sftp, web
+from odpipeline.sources import database, folder, gbfs, gtfs, gtfs_rt, rest, s3, sftp, town_code, web
 from odpipeline.sources.asking import small_file
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
 
@@ -27,6 +27,10 @@ KINDS: dict[str, Callable[[Any, Order], Delivery | Unchanged]] = {
     "folder": folder.extract,
     "sftp": sftp.extract,
     "s3": s3.extract,
+    "gbfs": gbfs.extract,
+    "gtfs": gtfs.extract,
+    "gtfs_rt": gtfs_rt.extract,
+    "python": town_code.extract,
 }
 """Kind of source, as declared → what fetches it."""
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from odpipeline.declaration.source import HttpSource
+from odpipeline.declaration.source import HttpLike, HttpSource
 from odpipeline.sources import asking
 from odpipeline.sources.delivery import Delivery, Order, Unchanged
 
@@ -18,13 +18,21 @@ def extract(source: HttpSource, order: Order) -> Delivery | Unchanged:
 
     Raises: SourceError, SourceUnavailable, SecretMissing.
     """
-    url = asking.address(source.http, order)
+    return one_file(source, order, source.http)
+
+
+def one_file(source: HttpLike, order: Order, given: str, name: str = "") -> Delivery | Unchanged:
+    """The file at the address `given`, if it changed; it is called `name`, or else what the answer calls it.
+
+    Raises: SourceError, SourceUnavailable, SecretMissing.
+    """
+    url = asking.address(given, order)
     since = order.since if order.since and order.since.asked == asking.fingerprint(url) else None
     with asking.door(source, order, url) as door, door.get(url, since=since) as answer:
         if answer.status_code == 304 and since:
             return Unchanged("304 by ETag" if since.etag else "304 by Last-Modified")
         door.save(source, answer, order)
-        return asking.delivered(order, url, answer, _name(answer))
+        return asking.delivered(order, url, answer, name or _name(answer))
 
 
 def _name(response: requests.Response) -> str:
