@@ -7,12 +7,11 @@ what it yields, the Dagster assets turn it into events. The rule that stops publ
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 import traceback
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -26,7 +25,8 @@ from odpipeline.declaration.town import Town
 from odpipeline.duck import DuckSettings
 from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.journal import Journal, RunRecord
-from odpipeline.landing import Capture, Landing
+from odpipeline.landing import Capture, Landing, Seal
+from odpipeline.landing.workplace import set_aside, workplace
 from odpipeline.monitoring.freshness import newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.quality import QualityReport
@@ -37,19 +37,19 @@ Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Re
 """What a stage has put on disk: paths, hashes and counts; never rows."""
 
 
-_KEPT = (".lock", "conformed.parquet", "quarantine.parquet")
-"""The files of a work folder that stay until the next run."""
-
-
 @dataclass(frozen=True)
 class Zones:
-    """Where a town keeps its things: captures, releases, records, and the work folder of the private zone."""
+    """Where a town keeps its things: captures, releases, records, and the work folder of the private zone.
+
+    `seal` closes what stays in the private zone; None when the town names no key.
+    """
 
     landing: Landing
     store: Store
     journal: Journal
     work: Path
     duck: DuckSettings
+    seal: Seal | None = None
 
     @classmethod
     def of(cls, town: Town) -> Zones:
@@ -58,42 +58,44 @@ class Zones:
         for folder in (private, private / "work", private / "spill"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         duck = DuckSettings(town.memory_limit, town.threads, private / "spill")
-        return cls(Landing(private), Store(town.store_path), Journal.at(private), private / "work", duck)
+        seal = Seal.of(town)
+        return cls(Landing(private, seal), Store(town.store_path), Journal.at(private), private / "work", duck, seal)
 
 
-def publication(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
+def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
     """One dataset from its source to its release. Each stage is yielded once it is on disk.
 
-    Ends early when nothing changed or something refused, and then the public release is as before.
-    Abandoning it half-way is safe: only the last step touches the public zone, behind the gate.
-    Raises: OdpError, naming the dataset.
+    With `replay`, from that capture instead of the source. Ends early when nothing changed or something refused, and
+    then the public release is as before. Abandoning it half-way is safe: only the last step touches the public zone,
+    behind the gate.
+    Raises: OdpError, naming the dataset; whatever else happens becomes one.
     """
-    with located(dataset.id), _workplace(zones.work, dataset) as folder:
+    with _foreseen(dataset, zones), located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
+        duck = replace(zones.duck, spill=folder / "spill")
         current = zones.store.current(dataset.id)
-        since = zones.landing.validators(dataset.id)
-        delivered = sources.extract(dataset, town, folder, since, partial(zones.landing.earlier, dataset.id, folder))
-        yield (capture := zones.landing.capture(dataset, delivered))
-        zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
+        yield (capture := replay or _captured(dataset, town, zones, folder))
+        if not replay:
+            zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
+            if current and current.made_from(capture.sha256, dataset.code_version):
+                yield zones.store.confirm(current)  # only `checked_at` moves
+                return
 
-        if current and current.made_from(capture.sha256, dataset.code_version):
-            yield zones.store.confirm(current)  # only `checked_at` moves
-            return
-
-        if capture.unchanged:
-            zones.landing.get(dataset.id, capture.sha256)  # hashed anew: it lay on the disk since another night
-        yield (rows := conform.conform(capture, dataset, folder, zones.duck))
-        yield (before := quality.check(rows.parquet, quality.suite_for(dataset), zones.duck))
+        clear = zones.landing.open(capture, folder)
+        rows = conform.conform(clear, dataset, folder, duck)
+        yield (rows := replace(rows, quarantine=_set_aside(capture, rows, folder, zones)))
+        yield (before := quality.check(rows.parquet, quality.suite_for(dataset), duck))
         if before.blocks or any(finding.blocks for finding in rows.findings):
             yield gate.refuse(dataset, (*rows.findings, *before.findings))
             return
 
         salt = f"{capture.sha256}{dataset.code_version}"
-        yield (anonymous := privacy.anonymise(rows.parquet, dataset, folder, zones.duck, salt=salt))
-        facts = _facts(dataset, capture, rows, before, anonymous, zones.duck)
-        yield (staged := stage(anonymous.parquet, dataset, town, folder, zones.duck, facts=facts))
+        yield (anonymous := privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt))
+        why = "replay of an earlier capture" if replay else "new delivery"
+        facts = _facts(dataset, capture, rows, before, anonymous, duck, why)
+        yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
 
-        after = quality.check(staged.parquet, quality.output_suite(dataset), zones.duck)
-        measured = privacy.measure(staged.parquet, staged.csv, dataset, zones.duck)
+        after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
+        measured = privacy.measure(staged.parquet, staged.csv, dataset, duck)
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured)
         accepted = zones.journal.accepted(dataset.id)
         yield (verdict := gate.judge(dataset, staged, current, findings, accepted=accepted))
@@ -101,29 +103,75 @@ def publication(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
             yield zones.store.publish(staged, verdict, over=current)
 
 
-def recorded(dataset: Dataset, town: Town, zones: Zones) -> Generator[Stage]:
+def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
     """`publication`, and one line in the journal however it ended; nothing is recorded when it is abandoned."""
     record, started = RunRecord(dataset.id, "failed", code_version=dataset.code_version), time.perf_counter()
     before = None
     try:
         before = zones.store.current(dataset.id)
-        for reached in publication(dataset, town, zones):
+        for reached in publication(dataset, town, zones, replay):
             record = _noted(record, reached, before)
             yield reached
-    except GeneratorExit:
-        raise
     except OdpError as error:
         if isinstance(error, SourceError):
             error.meanwhile = _meanwhile(dataset, town, zones.journal.failing_since(dataset.id), before)
         record = replace(record, outcome="failed", reasons=(str(error),))
         _write(zones.journal, record, started)
         raise
-    except Exception as error:  # noqa: BLE001  # the edge: whatever it was, no cell may reach a log
-        fault = _unexpected(dataset, zones.work.parent / "faults", error)
-        _write(zones.journal, replace(record, outcome="failed", reasons=(str(fault),)), started)
-        raise fault from None
     else:
         _write(zones.journal, record, started)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a capture becomes today, beside what it became then. Nothing is published or recorded.
+
+    `release` is the last version made from it, or None; `staged` is None when it was refused before it was staged.
+    """
+
+    capture: Capture
+    release: Release | None
+    staged: Staged | None
+    verdict: Verdict
+
+    @property
+    def same_bytes(self) -> bool:
+        """Whether every file of the release would be published again byte for byte."""
+        return bool(self.release and self.staged and set(self.staged.files) <= set(self.release.files))
+
+
+def compared(dataset: Dataset, town: Town, zones: Zones, capture: Capture) -> Comparison:
+    """Take `capture` through the flow up to the gate's verdict.
+
+    Raises: OdpError, naming the dataset.
+    """
+    releases = [made for made in zones.store.versions(dataset.id) if made.capture_sha256 == capture.sha256]
+    staged = None
+    with closing(publication(dataset, town, zones, capture)) as stages:
+        for reached in stages:
+            staged = reached if isinstance(reached, Staged) else staged
+            if isinstance(reached, Verdict):
+                latest = max(releases, key=lambda release: release.version, default=None)
+                return Comparison(capture, latest, staged, reached)
+    raise AssertionError("the flow ended without a verdict")
+
+
+def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path) -> Capture:
+    """What the source delivers, in the private zone."""
+    since = zones.landing.validators(dataset.id)
+    delivered = sources.extract(dataset, town, folder, since, partial(zones.landing.earlier, dataset.id, folder))
+    return zones.landing.capture(dataset, delivered)
+
+
+def _set_aside(capture: Capture, rows: Conformed, folder: Path, zones: Zones) -> Path:
+    """The quarantine as it stays until the next run, with its counts beside it."""
+    said = {
+        "capture": capture.sha256,
+        "rows_in": rows.rows_in,
+        "quarantined": rows.quarantined,
+        "cells": [vars(reason) for reason in rows.reasons],
+    }
+    return set_aside(folder, rows.quarantine, said, zones.seal)
 
 
 def _meanwhile(dataset: Dataset, town: Town, failing_since: datetime | None, current: Release | None) -> str:
@@ -139,18 +187,36 @@ def _meanwhile(dataset: Dataset, town: Town, failing_since: datetime | None, cur
     return ", ".join(told)
 
 
-def _unexpected(dataset: Dataset, folder: Path, error: Exception) -> OdpError:
-    """A bug, or something that nobody foresaw: its traceback may quote cells and stays in the private zone."""
+@contextmanager
+def _foreseen(dataset: Dataset, zones: Zones) -> Iterator[None]:
+    """A bug, or something that nobody foresaw: its traceback may quote cells and stays in the private zone.
+
+    Raises: OdpError.
+    """
+    try:
+        yield
+    except OdpError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the edge: whatever it was, no cell may reach a log
+        file = _kept(dataset, zones, "".join(traceback.format_exception(error)))
+        told = OdpError(
+            f"stopped by an unexpected {type(error).__name__}",
+            mend=f"its traceback is in the private zone, faults/{file.name}: report it, without the cells",
+        )
+        told.dataset = dataset.id
+        raise told from None
+
+
+def _kept(dataset: Dataset, zones: Zones, text: str) -> Path:
+    folder = zones.work.parent / "faults"
     folder.mkdir(exist_ok=True, mode=0o700)
     file = folder / f"{dataset.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as text:
-        text.write("".join(traceback.format_exception(error)))
-    told = OdpError(
-        f"stopped by an unexpected {type(error).__name__}",
-        mend=f"its traceback is in the private zone, faults/{file.name}: report it, without the cells",
-    )
-    told.dataset = dataset.id
-    return told
+    if zones.seal:
+        zones.seal.close_text(text, file := file.with_suffix(".txt.age"))
+        return file
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as kept:
+        kept.write(text)
+    return file
 
 
 def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunRecord:
@@ -184,6 +250,7 @@ def _facts(
     before: QualityReport,
     anonymous: Anonymised,
     duck: DuckSettings,
+    why: str,
 ) -> StagedFacts:
     """What the release says of itself; counts and rules, never values."""
     return StagedFacts(
@@ -195,28 +262,5 @@ def _facts(
         lineage={column.column: vars(column) for column in lineage.of(dataset)},
         rows_in=rows.rows_in,
         quarantined=rows.quarantined,
-        why="new delivery",
+        why=why,
     )
-
-
-@contextmanager
-def _workplace(work: Path, dataset: Dataset) -> Iterator[Path]:
-    """The private work folder of `dataset`, for one run at a time.
-
-    Conformed rows, quarantine and the staged release stay until the next run, to be looked at; every other copy of the
-    delivery goes when the run ends, whatever its end, so that the captures' retention is that of the delivered bytes.
-    Raises: OdpError when another run holds it.
-    """
-    folder = work / dataset.id
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OdpError("another run of this dataset is under way", mend="wait until it has ended") from None
-        try:
-            yield folder
-        finally:
-            for copy in folder.iterdir():
-                if copy.is_file() and copy.name not in _KEPT:
-                    copy.unlink()

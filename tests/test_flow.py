@@ -139,7 +139,7 @@ def test_no_copy_of_the_delivery_outlives_the_run(piscines, tmp_path):
     (tmp_path / "depot/piscines.csv").write_bytes("jour,piscine,entrees\n2026-10-01,Été,1\n".encode("cp1252"))
     list(flow.publication(*piscines))
     left = {path.name for path in (piscines[2].work / "piscines").iterdir() if path.is_file()}
-    assert left == {".lock", "conformed.parquet", "quarantine.parquet"}
+    assert left == {".lock", "conformed.parquet", "quarantine.parquet", "quarantine.json"}
 
 
 def test_retention_deletes_also_on_nights_that_publish_nothing(piscines, tmp_path):

@@ -25,7 +25,7 @@ ASSETS = "assets"
 
 DEFAULTABLE = (
     "owner", "themes", "keywords", "licence", "format", "missing_values", "legal_basis", "quality", "schedule",
-    "freshness", "shrink", "retention",
+    "freshness", "shrink", "retention", "max_captures",
 )  # fmt: skip
 """The keys that `defaults` of town.yaml may hold; the others each dataset says itself."""
 

@@ -10,7 +10,15 @@ from pydantic import Field, PrivateAttr
 
 from odpipeline.declaration.access import Auth
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.words import MEMORY_PATTERN, SIREN_PATTERN, Closed, Duration, FromEnvironment, Mail
+from odpipeline.declaration.words import (
+    MEMORY_PATTERN,
+    SIREN_PATTERN,
+    Closed,
+    Duration,
+    EnvName,
+    FromEnvironment,
+    Mail,
+)
 from odpipeline.errors import OdpError, SecretMissing
 
 
@@ -92,6 +100,10 @@ class Town(Closed):
     """The publication store: a folder, relative to the town."""
     private: str = ".odp/private"
     """The private zone: a folder, relative to the town, readable by its owner only."""
+    private_key: EnvName | None = None
+    """The environment variable with the age identity (`odp key`) that the private zone is sealed with."""
+    production: bool = False
+    """Refuses to work with a private zone that is not sealed."""
     memory_limit: str = Field(default="1500MB", pattern=MEMORY_PATTERN)
     """The most memory DuckDB takes for one dataset; beyond it spills to the private zone."""
     threads: int = Field(default=2, ge=1)

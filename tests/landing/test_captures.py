@@ -49,7 +49,8 @@ def test_the_bytes_are_kept_under_their_hash(landing, dataset, deliver, home):
     assert capture.path == home / hashlib.sha256(b"id;n\n").hexdigest() / "payload"
     assert capture.path.read_bytes() == b"id;n\n"
     assert (capture.name, capture.size_bytes, capture.unchanged) == ("payload.csv", 5, None)
-    assert landing.get("piscines", capture.sha256) == landing.latest("piscines") == capture
+    assert landing.latest("piscines") == landing.open(capture, home) == capture
+    assert landing.get("piscines", capture.sha256[:12]).path == capture.path
     assert landing.validators("piscines") == Validators('"v1"', None, capture.sha256, "a" * 64)
 
 
@@ -112,11 +113,11 @@ def test_older_bytes_that_come_back_are_a_change(landing, dataset, deliver):
     assert landing.latest("piscines").sha256 == back.sha256
 
 
-def test_a_damaged_capture_is_not_given(landing, dataset, deliver):
+def test_a_damaged_capture_is_not_given(landing, dataset, deliver, tmp_path):
     capture = landing.capture(dataset, deliver(b"abc"))
     capture.path.write_bytes(b"abd")
     with pytest.raises(OdpError) as error:
-        landing.get("piscines", capture.sha256)
+        landing.open(landing.get("piscines", capture.sha256), tmp_path)
     assert str(error.value) == (
         f"captures/piscines/{capture.sha256}: a capture is damaged: it is not what was written; "
         "delete it (the next run fetches anew), and check the disk of the private zone"
@@ -146,8 +147,9 @@ def test_an_unreadable_pointer_means_that_everything_is_fetched(landing, dataset
     assert landing.capture(dataset, deliver(b"abc")).path.read_bytes() == b"abc"
 
 
-@pytest.mark.parametrize("sha256", ["0" * 64, "../../x", "", "A" * 64])
-def test_a_capture_that_is_not_there(landing, sha256):
+@pytest.mark.parametrize("sha256", ["0" * 64, "../../x", "", "A" * 64, hashlib.sha256(b"x").hexdigest()[:11]])
+def test_a_capture_that_is_not_there(landing, dataset, deliver, sha256):
+    landing.capture(dataset, deliver(b"x"))
     with pytest.raises(OdpError, match=r"there is no capture .*; it was never made, or its retention is over"):
         landing.get("piscines", sha256)
 
@@ -172,7 +174,7 @@ def test_retention_deletes_data_and_provenance(landing, dataset, deliver, home):
     kept = landing.capture(dataset, deliver(b"new"))
     assert landing.prune(dataset) == 0
     assert landing.prune(dataset, keep=(kept.sha256,), now=LATER) == 1
-    assert sorted(path.name for path in home.iterdir()) == sorted([kept.sha256, "latest.json"])
+    assert sorted(path.name for path in home.iterdir()) == sorted([kept.sha256, "deletions.jsonl", "latest.json"])
 
 
 def test_a_deleted_latest_is_fetched_anew(landing, dataset, deliver):
