@@ -1,0 +1,151 @@
+"""The private work folder of a dataset: one run at a time, and nothing left that is not meant to stay.
+
+::
+
+    work/<dataset>/            0700
+      .lock                    held by the run, or by who looks
+      conformed.parquet        what the last run read, and
+      quarantine.parquet       what it could not read, with the values: to be looked at, until the next run
+      staged/                  the last release that came before the gate
+      quarantine.json          how many cells could not be read, by column and rule
+
+With a seal, `conformed.parquet` and `staged/` go when the run ends, and the quarantine is `quarantine.parquet.age`.
+Every other copy of the delivery goes in any case, so that the captures' retention is that of the delivered bytes. A run
+that was killed leaves its files in clear: the next run of the dataset begins by removing them, and `sweep` does so for
+all datasets.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from odpipeline.duck import DuckSettings, connect, literal
+from odpipeline.errors import OdpError
+from odpipeline.landing import captures
+from odpipeline.landing.sealing import Broken, Seal
+
+_QUARANTINE, _SEALED, _COUNTS = "quarantine.parquet", "quarantine.parquet.age", "quarantine.json"
+_LOOKED_AT = "looked-at.parquet"
+
+
+@contextmanager
+def workplace(work: Path, dataset_id: str, seal: Seal | None) -> Iterator[Path]:
+    """The work folder of the dataset, for one run at a time.
+
+    Raises: OdpError when another run holds it; SecretMissing when the seal's key is not set.
+    """
+    if seal:
+        seal.ready()
+    folder = work / dataset_id
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(folder):
+        _clear(folder, seal)
+        (folder / "spill").mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            _clear(folder, seal)
+
+
+def sweep(work: Path, seal: Seal | None) -> int:
+    """Remove what killed runs left in the work folders of all datasets; in how many. Those at work are left alone."""
+    swept = 0
+    for folder in sorted(work.iterdir()) if work.is_dir() else ():
+        if not _leftovers(folder, seal):
+            continue
+        try:
+            with _alone(folder):
+                _clear(folder, seal)
+        except OdpError:
+            continue
+        swept += 1
+    return swept
+
+
+def set_aside(folder: Path, quarantine: Path, said: dict[str, Any], seal: Seal | None) -> Path:
+    """Keep the quarantine of a run, and `said` of it: counts, never values; where the quarantine is now.
+
+    Raises: OdpError when the disk refuses.
+    """
+    with captures.on_disk():
+        kept = quarantine
+        if seal:
+            kept = folder / _SEALED
+            seal.close(quarantine, folder / f".{_SEALED}")
+            (folder / f".{_SEALED}").replace(kept)
+            quarantine.unlink()
+        captures.write_json(folder, _COUNTS, said)
+    return kept
+
+
+def quarantine_counts(work: Path, dataset_id: str) -> dict[str, Any]:
+    """What `set_aside` was told by the last run that read a delivery.
+
+    Raises: OdpError when there was none.
+    """
+    file = work / dataset_id / _COUNTS
+    if not file.exists():
+        raise OdpError("no run has read a delivery yet", where=dataset_id, mend=f"run it: odp run {dataset_id}")
+    return captures.read_json(file)
+
+
+def quarantined_cells(work: Path, dataset_id: str, seal: Seal | None, most: int) -> list[tuple[int, str, str, str]]:
+    """The first `most` cells of the last quarantine: row, column, rule, value.
+
+    The column is empty for a line without form. These are delivered values: they are for the eyes of who asks only.
+    Raises: SecretMissing, OdpError; also when a run is under way.
+    """
+    folder = work / dataset_id
+    with _alone(folder):
+        plain, looked_at = folder / _QUARANTINE, folder / _LOOKED_AT
+        try:
+            if (folder / _SEALED).exists():
+                _open(folder / _SEALED, looked_at, seal)
+                plain = looked_at
+            if not plain.exists():
+                raise OdpError("its quarantine is gone", where=dataset_id, mend=f"run it again: odp run {dataset_id}")
+            with connect(DuckSettings("500MB", 1)) as connection:
+                return connection.execute(
+                    f'SELECT _row, "column", rule, value FROM read_parquet({literal(plain)}) ORDER BY ALL LIMIT {most}'
+                ).fetchall()
+        finally:
+            looked_at.unlink(missing_ok=True)
+
+
+def _open(sealed: Path, clear: Path, seal: Seal | None) -> None:
+    where, again = f"work/{sealed.parent.name}", "run the dataset again"
+    if seal is None:
+        raise OdpError("the quarantine is sealed, and town.yaml names no key", where=where, mend=again)
+    try:
+        seal.open(sealed, clear)
+    except Broken:
+        raise OdpError("the quarantine is damaged: it is not what was written", where=where, mend=again) from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OdpError("another run of this dataset is under way", mend="wait until it has ended") from None
+        yield
+
+
+def _leftovers(folder: Path, seal: Seal | None) -> list[Path]:
+    """What is in `folder` and does not stay after a run."""
+    stays = {".lock", _COUNTS} | ({_SEALED} if seal else {"conformed.parquet", _QUARANTINE, "staged"})
+    return [path for path in folder.iterdir() if path.name not in stays] if folder.is_dir() else []
+
+
+def _clear(folder: Path, seal: Seal | None) -> None:
+    for path in _leftovers(folder, seal):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
