@@ -10,7 +10,8 @@ import getpass
 import json
 import os
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from odpipeline.declaration.source import MODELS
 from odpipeline.declaration.town import Town
 from odpipeline.errors import DeclarationErrors, OdpError
 from odpipeline.journal import RunRecord
+from odpipeline.landing import Capture, sealing, workplace
 from odpipeline.monitoring.freshness import freshness, spoken
 
 REFUSED, FAILED = 3, 4
@@ -76,6 +78,8 @@ def run(
     declared = _checked(town)
     chosen = [declared.dataset(name) for name in datasets] if datasets else list(declared.datasets)
     zones = flow.Zones.of(declared)
+    if zones.seal:
+        zones.seal.ready()
     began = datetime.now(UTC)
     if night:
         os.environ["ODP_TOWN"] = str(declared.root)
@@ -84,14 +88,11 @@ def run(
         run_night(chosen)
     else:
         _run_here(chosen, declared, zones)
-    ended = {record.dataset: record for record in zones.journal.since(began)}
-    records = [ended.get(d.id, RunRecord(d.id, "failed", (_DIED,))) for d in chosen]
-    _show([_run_row(record) for record in records], as_json)
+    outcomes = _told(chosen, zones, began, as_json)
     if not as_json:
         typer.echo(f"published files: {declared.store_path}\nindex: {declared.store_path / 'index.html'}")
         typer.echo("see it in Dagster: make ui, or: odp ui" if night else "serve it: odp serve")
-    outcomes = {record.outcome for record in records}
-    raise typer.Exit(FAILED if "failed" in outcomes else REFUSED if "refused" in outcomes else 0)
+    raise typer.Exit(_exit_status(outcomes))
 
 
 @app.command()
@@ -120,6 +121,82 @@ def versions(dataset: DatasetName, town: TownFolder = Path(), as_json: AsJson = 
 
 
 @app.command()
+def captures(
+    dataset: Annotated[str | None, typer.Argument(help="Only those of this dataset.")] = None,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="First delete what is over its retention and what killed runs left; for all."),
+    ] = False,
+    town: TownFolder = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """The deliveries kept in the private zone, and the version that was made from each."""
+    declared = read_town(town.resolve())
+    zones = flow.Zones.of(declared)
+    if sweep:
+        for busy in flow.sweep(declared, zones):
+            print(busy, file=sys.stderr)
+    names = [declared.dataset(dataset).id] if dataset else zones.landing.datasets()
+    _show([row for name in names for row in _capture_rows(name, zones)], as_json)
+
+
+@app.command()
+def replay(
+    dataset: DatasetName,
+    capture: Annotated[str, typer.Option(help="The capture: the first 12 digits of its SHA-256, or more.")],
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish the result, if the gate accepts it, until the next delivery.")
+    ] = False,
+    town: TownFolder = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Run a dataset from an old capture: compare with the version made from it, or publish it again."""
+    declared = _checked(town)
+    zones = flow.Zones.of(declared)
+    found = declared.dataset(dataset)
+    chosen = zones.landing.get(found.id, capture)
+    if publish:
+        began = datetime.now(UTC)
+        _run_here([found], declared, zones, chosen)
+        raise typer.Exit(_exit_status(_told([found], zones, began, as_json)))
+    compared = flow.compared(found, declared, zones, chosen)
+    _show([_comparison_row(found, compared)], as_json)
+    raise typer.Exit(0 if compared.verdict.accepted else REFUSED)
+
+
+@app.command()
+def quarantine(
+    dataset: DatasetName,
+    values: Annotated[
+        bool, typer.Option("--values", help="Show the first 1,000 cells themselves; on a terminal only.")
+    ] = False,
+    town: TownFolder = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """What could not be read in the last run, by column and rule."""
+    declared = read_town(town.resolve())
+    zones, name = flow.Zones.of(declared), declared.dataset(dataset).id
+    counts = workplace.quarantine_counts(zones.work, name)["cells"]
+    if not values:
+        _show(counts, as_json)
+        return
+    if not sys.stdout.isatty():
+        raise OdpError("delivered values go to a terminal only", mend="leave out --values, or do not redirect it")
+    print("these cells are private: do not copy them into mails, tickets or logs", file=sys.stderr)
+    cells = workplace.quarantined_cells(zones.work, name, zones.seal, most=1000)
+    _show(
+        [{"row": row, "column": column, "rule": rule, "value": _visible(text)} for row, column, rule, text in cells],
+        as_json,
+    )
+
+
+@app.command()
+def key() -> None:
+    """Make a key for the private zone (`private_key` in town.yaml); keep its secret line where secrets are kept."""
+    typer.echo(sealing.new_key(), nl=False)
+
+
+@app.command()
 def suite(dataset: DatasetName, town: TownFolder = Path()) -> None:
     """The effective Great Expectations suite of a dataset, in Great Expectations' own JSON."""
     declared = read_town(town.resolve())
@@ -131,9 +208,12 @@ def accept(
     dataset: DatasetName,
     content_hash: Annotated[str, typer.Argument(help="The refused content's hash: all of it or its first 12 digits.")],
     because: Annotated[str, typer.Option(help="Why it is right; kept in the journal.")],
+    until: Annotated[
+        datetime | None, typer.Option(help="The last day on which it counts; by default for good.")
+    ] = None,
     town: TownFolder = Path(),
 ) -> None:
-    """Accept one shrunken content that the gate refused; the next run publishes exactly that content."""
+    """Accept one unusual content that the gate refused; the next run publishes exactly that content."""
     declared = read_town(town.resolve())
     if len(content_hash) < 12 or not set(content_hash) <= set("0123456789abcdef"):
         raise OdpError(
@@ -141,7 +221,13 @@ def accept(
             mend="give at least the first 12 hexadecimal digits that the refusal names",
         )
     found = declared.dataset(dataset)
-    flow.Zones.of(declared).journal.accept(found.id, content_hash, who=getpass.getuser(), because=because)
+    flow.Zones.of(declared).journal.accept(
+        found.id,
+        content_hash,
+        who=getpass.getuser(),
+        because=because,
+        until=until.astimezone() + timedelta(days=1) if until else None,
+    )
     typer.echo(f"accepted; publish it with: odp run {found.id}")
 
 
@@ -248,21 +334,38 @@ def _checked(folder: Path) -> Town:
     faults = [fault for dataset in declared.datasets for fault in quality.suite_faults(dataset)]
     if faults:
         raise DeclarationErrors(faults)
+    seal = sealing.Seal.of(declared)
+    if seal is None:
+        print("notice: the private zone is not encrypted; see `odp key --help`", file=sys.stderr)
+    elif declared.production:
+        seal.ready()
     return declared
 
 
-def _run_here(chosen: list[Dataset], town: Town, zones: flow.Zones) -> None:
+def _run_here(chosen: list[Dataset], town: Town, zones: flow.Zones, replay: Capture | None = None) -> None:
     """Drive each dataset's flow in this process; progress on a terminal, silence in logs."""
     console = Console(stderr=True)
     for dataset in chosen:
         with console.status(dataset.id) as spinner:
             try:
-                for reached in flow.recorded(dataset, town, zones):
+                for reached in flow.recorded(dataset, town, zones, replay):
                     spinner.update(f"{dataset.id}: {type(reached).__name__.lower()}")
             except OdpError:
                 continue  # the journal holds the message, and the table shows it
     catalogue.build(zones.store, town)
     portal.build(zones.store, town)
+
+
+def _told(chosen: list[Dataset], zones: flow.Zones, began: datetime, as_json: bool) -> set[str]:
+    """Print how each dataset ended since `began`; the outcomes."""
+    ended = {record.dataset: record for record in zones.journal.since(began)}
+    records = [ended.get(d.id, RunRecord(d.id, "failed", (_DIED,))) for d in chosen]
+    _show([_run_row(record) for record in records], as_json)
+    return {record.outcome for record in records}
+
+
+def _exit_status(outcomes: set[str]) -> int:
+    return FAILED if "failed" in outcomes else REFUSED if "refused" in outcomes else 0
 
 
 def _run_row(record: RunRecord) -> dict[str, Any]:
@@ -297,6 +400,44 @@ def _status_row(dataset: Dataset, zones: flow.Zones) -> dict[str, Any]:
         "verdict": last.outcome if last else "never run",
         "reason": "; ".join([*(last.reasons if last else ()), *late]),
     }
+
+
+def _capture_rows(dataset: str, zones: flow.Zones) -> Iterator[dict[str, Any]]:
+    versions = {release.capture_sha256: release.version for release in zones.store.versions(dataset)}
+    current = zones.store.current(dataset)
+    if current:
+        versions[current.checked_capture] = current.version
+    for sha256, capture in zones.landing.every(dataset):
+        yield {
+            "dataset": dataset,
+            "capture": sha256[:12],
+            "delivered": f"{capture.fetched_at:%Y-%m-%d %H:%M} UTC" if capture else None,
+            "seen": f"{capture.seen_at:%Y-%m-%d %H:%M} UTC" if capture else None,
+            "bytes": capture.size_bytes if capture else None,
+            "sealed": ("yes" if capture.sealed else "no") if capture else "damaged",
+            "version": versions.get(sha256),
+        }
+
+
+def _comparison_row(dataset: Dataset, compared: flow.Comparison) -> dict[str, Any]:
+    release, staged = compared.release, compared.staged
+    then = release and ("as then" if release.code_version == dataset.code_version else "changed since")
+    return {
+        "dataset": dataset.id,
+        "capture": compared.capture.sha256[:12],
+        "version made from it": release.version if release else None,
+        "same bytes": ("yes" if compared.same_bytes else "no") if release else None,
+        "declaration": then,
+        "rows": staged.rows if staged else None,
+        "content": staged.content_hash[:12] if staged else None,
+        "verdict": "accepted" if compared.verdict.accepted else "refused",
+        "reason": "; ".join(compared.verdict.reasons),
+    }
+
+
+def _visible(text: str | None) -> str:
+    """`text` with every sign spelt out that a terminal would obey or hide."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text or "")
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -8,6 +8,7 @@ what it yields, the Dagster assets turn it into events. The rule that stops publ
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Generator, Iterator
@@ -97,8 +98,10 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         measured = privacy.measure(staged.parquet, staged.csv, dataset, duck)
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured)
+        published = current.folder / f"{dataset.id}.parquet" if current else None
+        compared = quality.over_time(staged.parquet, published, dataset, duck)
         accepted = zones.journal.accepted(dataset.id)
-        yield (verdict := gate.judge(dataset, staged, current, findings, accepted=accepted))
+        yield (verdict := gate.judge(dataset, staged, current, findings, compared, accepted=accepted))
         if verdict.accepted:
             yield zones.store.publish(staged, verdict, over=current)
 
@@ -154,6 +157,31 @@ def compared(dataset: Dataset, town: Town, zones: Zones, capture: Capture) -> Co
                 latest = max(releases, key=lambda release: release.version, default=None)
                 return Comparison(capture, latest, staged, reached)
     raise AssertionError("the flow ended without a verdict")
+
+
+def sweep(town: Town, zones: Zones) -> list[OdpError]:
+    """Delete what is over its retention and what killed runs left, of every dataset, also of those no more declared.
+
+    What a town no longer declares is kept as long as retention is when nothing is said. Gives back why a dataset could
+    not be swept: a run of it is under way, or the disk refuses.
+    Raises: SecretMissing when the key of the private zone is not set.
+    """
+    if zones.seal:
+        zones.seal.ready()
+    declared = {dataset.id: dataset for dataset in town.datasets}
+    left = []
+    for name in sorted({*zones.landing.datasets(), *(folder.name for folder in zones.work.iterdir())}):
+        try:
+            with located(name), workplace(zones.work, name, zones.seal) as folder:
+                if dataset := declared.get(name):
+                    current = zones.store.current(name)
+                    zones.landing.prune(dataset, keep=(current.capture_sha256,) if current else ())
+                else:
+                    zones.landing.prune_undeclared(name)
+                    shutil.rmtree(folder)
+        except OdpError as error:
+            left.append(error)
+    return left
 
 
 def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path) -> Capture:

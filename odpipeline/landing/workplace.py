@@ -11,8 +11,7 @@
 
 With a seal, `conformed.parquet` and `staged/` go when the run ends, and the quarantine is `quarantine.parquet.age`.
 Every other copy of the delivery goes in any case, so that the captures' retention is that of the delivered bytes. A run
-that was killed leaves its files in clear: the next run of the dataset begins by removing them, and `sweep` does so for
-all datasets.
+that was killed leaves its files in clear: whoever takes the folder next begins by removing them.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _LOOKED_AT = "looked-at.parquet"
 
 @contextmanager
 def workplace(work: Path, dataset_id: str, seal: Seal | None) -> Iterator[Path]:
-    """The work folder of the dataset, for one run at a time.
+    """The work folder of the dataset, for one run at a time, empty but for what stays.
 
     Raises: OdpError when another run holds it; SecretMissing when the seal's key is not set.
     """
@@ -50,21 +49,6 @@ def workplace(work: Path, dataset_id: str, seal: Seal | None) -> Iterator[Path]:
             yield folder
         finally:
             _clear(folder, seal)
-
-
-def sweep(work: Path, seal: Seal | None) -> int:
-    """Remove what killed runs left in the work folders of all datasets; in how many. Those at work are left alone."""
-    swept = 0
-    for folder in sorted(work.iterdir()) if work.is_dir() else ():
-        if not _leftovers(folder, seal):
-            continue
-        try:
-            with _alone(folder):
-                _clear(folder, seal)
-        except OdpError:
-            continue
-        swept += 1
-    return swept
 
 
 def set_aside(folder: Path, quarantine: Path, said: dict[str, Any], seal: Seal | None) -> Path:
