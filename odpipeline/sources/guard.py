@@ -7,6 +7,7 @@ to something else the second time, nor two readings of one odd URL, can get arou
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import socket
 import time
@@ -32,6 +33,8 @@ from urllib3.util import Retry, parse_url
 from urllib3.util.connection import create_connection
 
 from odpipeline.errors import SourceError
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings, of retries too, show whole addresses
 
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -7,6 +7,7 @@ API that is asked for changes does not tell. The merged records are spelled by D
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import duckdb
 
@@ -18,25 +19,33 @@ from odpipeline.sources.delivery import Order
 _LARGEST = 64_000_000
 
 
-def question(incremental: Newer, order: Order) -> dict[str, str]:
-    """The query parameter that asks for what changed since the last capture, less the overlap; {} the first time.
-
-    Raises: SourceError when the last capture holds no such time.
-    """
-    before = order.earlier()
-    if before is None:
-        return {}
-    at = _at(incremental.field)
-    query = (
-        f"SELECT strftime(max(TRY_CAST({at} AS TIMESTAMPTZ)) - to_seconds(?), CASE WHEN max(length({at})) = 10 "
-        f"THEN '%Y-%m-%d' WHEN bool_or(regexp_matches({at}, '[Zz]$|[+-]\\d\\d:?\\d*$')) THEN '%Y-%m-%dT%H:%M:%SZ' "
-        f"ELSE '%Y-%m-%dT%H:%M:%S' END) FROM {_records(str(before), order)}"
-    )
+def before(order: Order) -> Path | None:
+    """The last capture, if it holds records where the source now says; else all of them are asked for."""
+    if (found := order.earlier()) is None:
+        return None
     try:
         with _connected(order) as connection:
-            found = connection.execute(query, [int(incremental.overlap.total_seconds())]).fetchone()
-    except duckdb.Error:
-        found = None
+            return found if connection.execute(f"FROM {_records(found, order)} LIMIT 1").fetchone() else None
+    except duckdb.Error:  # it was captured under another declaration
+        return None
+
+
+def question(incremental: Newer, order: Order, before: Path | None) -> dict[str, str]:
+    """The query parameter that asks for what changed since the capture `before`, less the overlap; {} without one.
+
+    A time in the future is left aside: nothing would ever be newer.
+    Raises: SourceError when the capture holds no such time.
+    """
+    if before is None:
+        return {}
+    at, moment = _at(incremental.field), f"TRY_CAST({_at(incremental.field)} AS TIMESTAMPTZ)"
+    query = (
+        f"SELECT strftime(max({moment}) FILTER ({moment} <= now()) - to_seconds(?), CASE WHEN max(length({at})) = 10 "
+        f"THEN '%Y-%m-%d' WHEN bool_or(regexp_matches({at}, '[Zz]$|[+-]\\d\\d:?\\d*$')) THEN '%Y-%m-%dT%H:%M:%SZ' "
+        f"ELSE '%Y-%m-%dT%H:%M:%S' END) FROM {_records(before, order)}"
+    )
+    with _connected(order) as connection:
+        found = connection.execute(query, [int(incremental.overlap.total_seconds())]).fetchone()
     if found is None or found[0] is None:
         raise SourceError(
             f"the last capture holds no time under `{incremental.field}`",
@@ -46,15 +55,14 @@ def question(incremental: Newer, order: Order) -> dict[str, str]:
     return {incremental.parameter: str(found[0])}
 
 
-def merge(order: Order) -> None:
-    """Add the records of the last capture that the delivery does not replace to the delivery, one a line.
+def merge(order: Order, before: Path | None) -> None:
+    """Add the records of the capture `before` that the delivery does not replace to the delivery, one a line.
 
     Raises: SourceError when it is no list of records.
     """
-    before = order.earlier()
     keys = [column for field, column in order.dataset.delivered_fields if field.name in order.dataset.key]
     by = ", ".join(map(_at, keys))
-    sources = [(0, str(order.path)), *([(1, str(before))] if before else [])]
+    sources = [(0, order.path), *([(1, before)] if before else [])]
     everything = " UNION ALL ".join(
         f"SELECT {age} AS age, row_number() OVER () AS place, record FROM {_records(path, order)}"
         for age, path in sources
@@ -93,7 +101,7 @@ def _steps(order: Order) -> list[str]:
     return [step for step in (order.dataset.format.records or "").split(".") if step]
 
 
-def _records(path: str, order: Order) -> str:
+def _records(path: Path, order: Order) -> str:
     """The records of a delivery of pages, as a relation of one column `record`."""
     there = "$" + "".join(f'."{step}"' for step in _steps(order))
     return (

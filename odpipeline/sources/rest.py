@@ -33,9 +33,10 @@ def extract(source: RestSource, order: Order) -> Delivery | Unchanged:
     Raises: SourceError, SourceUnavailable, SecretMissing.
     """
     asked = {key: str(value).lower() if isinstance(value, bool) else value for key, value in source.params.items()}
-    since = None
+    since = before = None
     if source.incremental:
-        asked |= newer.question(source.incremental, order)
+        before = newer.before(order)
+        asked |= newer.question(source.incremental, order, before)
     url = with_parameters(asking.address(source.rest, order), asked)
     if order.since and order.since.asked == asking.fingerprint(url) and not source.paging and not source.incremental:
         since = order.since
@@ -52,7 +53,7 @@ def extract(source: RestSource, order: Order) -> Delivery | Unchanged:
             fetch(source, order, door, url, source.paging)
             delivery = Delivery(order.path, "pages.ndjson", MEDIA_TYPE)
     if source.incremental:
-        newer.merge(order)
+        newer.merge(order, before)
         return Delivery(order.path, "pages.ndjson", MEDIA_TYPE)
     return delivery
 

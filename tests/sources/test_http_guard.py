@@ -5,6 +5,7 @@ import ipaddress
 import ssl
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from cryptography import x509
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odpipeline.declaration.source import HttpSource
-from odpipeline.errors import OdpError, SecretMissing, SourceError
+from odpipeline.errors import OdpError, SecretMissing, SourceError, SourceUnavailable
 from odpipeline.sources import guard, web
 from tests.servers import Server, http_server
 
@@ -188,13 +189,16 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(server, order, monkeyp
     assert server.visits[0].headers["Authorization"] is None
 
 
-@pytest.fixture
-def tls(tmp_path):
-    """A server with a certificate for `localhost` that nobody else signed; the server and the certificate's path."""
+@contextmanager
+def tls_server(tmp_path, days=1):
+    """A server with a certificate for `localhost` that nobody else signed and that ends in so many days.
+
+    The server and the certificate's path.
+    """
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    now = datetime.datetime.now(datetime.UTC)
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days)
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(1))
+        x509.CertificateBuilder(name, name, key.public_key(), 1, end - datetime.timedelta(7), end)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -208,11 +212,17 @@ def tls(tmp_path):
     with Server() as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         server.answers["/p.csv"] = lambda visit: visit.say(200, CSV)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server, tmp_path / "ca.pem"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def tls(tmp_path):
+    with tls_server(tmp_path) as running:
+        yield running
 
 
 def test_an_untrusted_certificate_is_refused(tls, order):
@@ -227,3 +237,12 @@ def test_the_certificate_is_checked_for_the_name_not_the_pinned_address(tls, ord
     web.extract(source(f"https://localhost:{server.server_port}/p.csv"), order())
     with pytest.raises(SourceError, match="the system's TLS certificate cannot be trusted"):
         web.extract(source(f"https://127.0.0.1:{server.server_port}/p.csv"), order())
+
+
+def test_an_expired_certificate_is_refused_although_its_authority_is_trusted(order, monkeypatch, tmp_path):
+    with tls_server(tmp_path, days=-1) as (server, authority):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        with pytest.raises(SourceError, match="certificate cannot be trusted; have its certificate renewed") as error:
+            web.extract(source(f"https://localhost:{server.server_port}/p.csv"), order())
+        assert not isinstance(error.value, SourceUnavailable)
+        assert server.visits == []

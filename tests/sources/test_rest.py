@@ -13,6 +13,7 @@ from odpipeline.declaration.source import RestSource
 from odpipeline.errors import SourceError, SourceUnavailable
 from odpipeline.sources import Unchanged, Validators, rest
 from odpipeline.sources.rest import Page
+from tests.servers import http_server
 
 
 def source(address, more=None, **paging):
@@ -277,6 +278,129 @@ def test_the_system_is_asked_no_faster_than_declared(server, order):
         server.answers[path] = lambda visit, answer=answer: (seen.append(visit.arrived), answer(visit))
     rest.extract(RestSource(rest="/1", system="x", paging={"next": "next"}), paced)
     assert min(later - earlier for earlier, later in itertools.pairwise(seen)) >= 0.09
+
+
+def test_a_system_that_does_not_know_the_parameter_gives_the_same_page_again(server, order):
+    serve_list(server, [1, 2], lambda q, r: ({"l": r}, {}))
+    with pytest.raises(SourceError, match="page 2 is the page before once more; see which parameters the system knows"):
+        rest.extract(source(server.at("/liste"), page="p"), order(records="l"))
+    assert len(server.visits) == 2
+
+
+def test_a_list_that_shrinks_while_it_is_read_is_read_again(server, order):
+    records, gone = list(range(6)), iter([False, True, False, False, False])
+
+    def answer(query, records):
+        if next(gone):
+            del records[0]
+        start = int(query["debut"])
+        return {"n": len(records), "l": records[start : start + 2]}, {}
+
+    serve_list(server, records, answer)
+    delivery = rest.extract(source(server.at("/liste"), offset="debut", total="n"), order(records="l"))
+    assert read(delivery, "l") == [1, 2, 3, 4, 5]
+    assert len(server.visits) == 5
+
+
+OAUTH = {"token_url": "/jeton", "client_id": "ODP_ID", "client_secret": "ODP_SECRET", "scope": "lecture"}
+
+
+@pytest.fixture
+def granting(server, monkeypatch):
+    """Serves /1 behind a token; `granting(answer)` says how /jeton answers, and gives the source."""
+    monkeypatch.setenv("ODP_ID", "odp")
+    monkeypatch.setenv("ODP_SECRET", "secret-€")
+
+    def serve_token(answer, token_url=""):
+        server.posts["/jeton"] = answer
+        oauth2 = {**OAUTH, "token_url": token_url or server.at("/jeton")}
+        return RestSource(rest=server.at("/1"), internal=True, auth={"oauth2": oauth2})
+
+    return serve_token
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (lambda v: v.say(401), SourceError, r"gives no token \(HTTP 401\); check ODP_ID, ODP_SECRET and the scope"),
+        (lambda v: v.say(200, "bonjour"), SourceError, "gives no token"),
+        (lambda v: v.say(200, '{"access_token": "a\\nb"}'), SourceError, "gives no token"),
+        (lambda v: v.say(200, b"[" * 60_000), SourceError, "gives no token"),
+        (lambda v: v.say(200, b"x" * 200_000), SourceError, "gives no token"),
+        (lambda v: v.say(302, Location="http://127.0.0.2/"), SourceError, r"gives no token \(HTTP 302\)"),
+        (lambda v: v.say(200, b"{", Content_Length="100"), SourceUnavailable, "no token can be had"),
+        (lambda v: v.say(503, Retry_After="60"), SourceUnavailable, r"can give no token now \(HTTP 503\)"),
+    ],
+)
+def test_without_a_token_nothing_is_asked_and_no_secret_is_shown(server, order, granting, answer, error, message):
+    declared = granting(answer)
+    with pytest.raises(error, match=message) as told:
+        rest.extract(declared, order(records="l"))
+    assert server.visits == []
+    assert "secret-" not in str(told.value)
+
+
+def test_a_secret_is_not_taken_to_another_host(order, granting):
+    with http_server() as other:
+        declared = granting(lambda v: v.say(500), f"http://localhost:{other.server_port}/jeton")
+        with pytest.raises(SourceError, match="which is not declared"):
+            rest.extract(declared, order(records="l"))
+
+
+def test_a_token_that_is_refused_twice_is_an_error(server, order, granting):
+    declared = granting(lambda visit: visit.say(200, '{"access_token": "jeton"}'))
+    server.answers["/1"] = lambda visit: visit.say(401)
+    with pytest.raises(SourceError, match="check what ODP_ID and ODP_SECRET holds, for `auth` in assets/mobilite/"):
+        rest.extract(declared, order(records="l"))
+    assert len(server.visits) == 2
+
+
+@pytest.mark.parametrize(
+    ("times", "asked"),
+    [
+        (["2026-03-01", "2026-03-02"], "2026-03-01"),
+        (["2026-03-02T10:00:00+02:00", "2026-03-02T09:00:00Z"], "2026-03-02T08:00:00Z"),
+        (["2026-03-02T10:00:00", "2026-03-02 11:30:00.5"], "2026-03-02T10:30:00"),
+        (["2026-03-02T10:00:00Z", "9999-12-31T00:00:00Z"], "2026-03-02T09:00:00Z"),
+    ],
+    ids=["days", "moments of several zones", "moments that name no zone", "a moment to come"],
+)
+def test_the_time_is_asked_for_as_it_is_delivered(server, order, tmp_path, times, asked):
+    before = tmp_path / "before"
+    before.write_text(json.dumps([{"id": n, "maj": time} for n, time in enumerate(times)]))
+    server.answers["/liste"] = lambda visit: visit.say(200, "[]")
+    declared = RestSource(rest=server.at("/liste"), internal=True, incremental=NEWER)
+    rest.extract(declared, order(earlier=before, key=("id",)))
+    assert parse_qs(urlsplit(server.visits[0].path).query)["depuis"] == [asked]
+
+
+@pytest.mark.parametrize("before", ['{"l": [{"id": 1, "maj": "hier"}]}', '{"l": [{"id": 1}]}'])
+def test_without_a_time_in_the_last_capture_nothing_is_asked(server, order, tmp_path, before):
+    (tmp_path / "before").write_text(before)
+    declared = RestSource(rest=server.at("/liste"), internal=True, incremental=NEWER)
+    with pytest.raises(SourceError, match=r"the last capture holds no time under `maj`; correct `incremental.field`"):
+        rest.extract(declared, order(earlier=tmp_path / "before", key=("id",), records="l"))
+    assert server.visits == []
+
+
+@pytest.mark.parametrize("before", ['{"l": []}', '{"x": 1}', "pas du JSON", "1;2;3"])
+def test_a_last_capture_without_records_is_none(server, order, tmp_path, before):
+    (tmp_path / "before").write_text(before)
+    serve_list(server, [{"id": 1, "maj": "2026-03-01"}], lambda q, r: ({"l": r, "q": q}, {}))
+    declared = RestSource(rest=server.at("/liste"), internal=True, incremental=NEWER)
+    delivery = rest.extract(declared, order(earlier=tmp_path / "before", key=("id",), records="l"))
+    assert "depuis" not in server.visits[0].path
+    assert read(delivery, "l") == [{"id": 1, "maj": "2026-03-01"}]
+
+
+def test_a_turn_that_was_half_written_does_not_stop_the_next(server, order):
+    serve(server, {"l": [1]})
+    paced = order(records="l", url=server.at(""), internal=True, pause="1 s")
+    rest.extract(RestSource(rest="/1", system="x"), paced)
+    [turn] = paced.folder.parent.glob(".pace-*")
+    turn.write_text("17x")
+    rest.extract(RestSource(rest="/1", system="x"), paced)
+    assert float(turn.read_text()) > 0
 
 
 @given(
