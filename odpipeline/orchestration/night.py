@@ -48,11 +48,15 @@ def probe(datasets: Iterable[Dataset], town: Town, instance: dg.DagsterInstance)
     pool.shutdown(wait=False, cancel_futures=True)
     found = {name: future.result() for name, future in asked.items() if future in answered}
     for dataset in listed:
-        if (release := found.get(dataset.id)) is not None:
-            shown = metadata.of_release(release, dataset, unchanged=True)
-            instance.report_runless_asset_event(
-                dg.AssetMaterialization(asset_key(dataset.id, "published"), metadata=shown)
-            )
+        if (confirmed := found.get(dataset.id)) is not None:
+            capture, release = confirmed
+            told = {
+                "captured": metadata.of_capture(capture),  # it says why there is nothing new
+                "published": metadata.of_release(release, dataset, unchanged=True),
+            }
+            for stage, shown in told.items():
+                event = dg.AssetMaterialization(asset_key(dataset.id, stage), metadata=shown)
+                instance.report_runless_asset_event(event)
     return [dataset for dataset in listed if found.get(dataset.id) is None]
 
 
@@ -64,18 +68,16 @@ def lots(datasets: Sequence[Dataset], size: int) -> list[list[dg.AssetKey]]:
     ]
 
 
-def _confirmed(dataset: Dataset, town: Town, zones: flow.Zones) -> Release | None:
-    """The current release if the source has nothing new, else None; whatever goes wrong is left to the run."""
+def _confirmed(dataset: Dataset, town: Town, zones: flow.Zones) -> tuple[Capture, Release] | None:
+    """Capture and current release if the source has nothing new, else None; whatever goes wrong is left to the run."""
     if dataset.source.kind not in _PROBED or zones.store.current(dataset.id) is None:
         return None
     try:
         with closing(flow.recorded(dataset, town, zones)) as stages:
-            for reached in stages:
-                if isinstance(reached, Release):
-                    next(stages, None)  # lets the journal be written
-                    return reached
-                if not isinstance(reached, Capture):
-                    return None
+            capture, reached = next(stages), next(stages)
+            if not isinstance(capture, Capture) or not isinstance(reached, Release):
+                return None
+            next(stages, None)  # lets the journal be written
+            return capture, reached
     except OdpError:
         return None
-    return None

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
+
 from tests.towns import deliver, write_town
 
 DIES = """
@@ -32,7 +34,7 @@ def night(folder: Path, *more: str, dying: bool = False) -> tuple[int, dict[str,
     return ended.returncode, {row["dataset"]: row for row in json.loads(ended.stdout)}
 
 
-def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_path):
+def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_path, monkeypatch):
     folder = write_town(tmp_path, "fatale", "piscines", "patinoires")
     status, rows = night(folder, dying=True)
     assert status == 4
@@ -46,3 +48,7 @@ def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_
     assert status == 3
     assert (rows["piscines"]["verdict"], rows["piscines"]["version"]) == ("unchanged", 1)
     assert rows["patinoires"]["verdict"] == "refused"
+    monkeypatch.chdir(folder)  # the relative paths of dagster.yaml start there
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        captured = instance.get_latest_materialization_event(dg.AssetKey(["piscines", "captured"]))
+    assert captured.asset_materialization.metadata["delivery"].value == "same SHA-256"
