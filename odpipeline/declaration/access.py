@@ -31,7 +31,7 @@ class ClientCredentials(Closed):
     """A token that is asked for with the client's own credentials (OAuth 2.0, RFC 6749, section 4.4)."""
 
     token_url: str
-    """The address that gives tokens, at the system's host."""
+    """The address that gives tokens: `https://…`, at the system's host or at another."""
     client_id: EnvName
     """The environment variable with the client's identifier."""
     client_secret: EnvName

@@ -262,7 +262,7 @@ def door(source: HttpLike, order: Order, url: str) -> Iterator[Door]:
             session,
             origin,
             (min(_CONNECT_SECONDS, silence), silence),
-            entering.Entry(auth, session, origin, guard.shown(url)),
+            entering.Entry(auth, internal, deadline, guard.shown(url)),
             _Pace(pause, order.folder.parent / f".pace-{named}"),
             deadline,
             order.declared,
@@ -277,7 +277,7 @@ def small_file(url: str) -> bytes:
     origin = guard.Origin.of(url)
     deadline = time.monotonic() + _SMALL_FILE_SECONDS
     with guard.session(origin, internal=False, deadline=deadline) as session:
-        entry, pace = entering.Entry(None, session, origin, guard.shown(url)), _Pace(0.0, Path())
+        entry, pace = entering.Entry(None, False, deadline, guard.shown(url)), _Pace(0.0, Path())
         asked = Door(session, origin, (_CONNECT_SECONDS, 60.0), entry, pace, deadline, "the address")
         with asked.get(url) as answer:
             return asked.page(answer)

@@ -18,11 +18,11 @@ _LARGEST_TOKEN = 64_000
 
 @dataclass
 class Entry:
-    """The headers that let us in at one origin; `where` is for messages."""
+    """The headers that let us in. A token is asked for until `deadline`; `where` is for messages."""
 
     auth: Auth | None
-    session: requests.Session
-    origin: guard.Origin
+    internal: bool
+    deadline: float
     where: str
     _token: str | None = field(default=None, repr=False)
 
@@ -88,15 +88,18 @@ class Entry:
         return value
 
     def _granted(self, credentials: ClientCredentials) -> str:
-        """A token from the system itself: its address is held to the same origin as every other."""
-        self.origin.check(credentials.token_url)
+        """A token from the declared address and no other, whatever it redirects to: the secret goes there only."""
+        origin = guard.Origin.of(credentials.token_url)
         asked = {"grant_type": "client_credentials"} | ({"scope": credentials.scope} if credentials.scope else {})
         who = self._basic(credentials.client_id, credentials.client_secret)
         where = guard.shown(credentials.token_url)
         try:
-            with self.session.post(
-                credentials.token_url, data=asked, headers=who, timeout=(10, 60), allow_redirects=False, stream=True
-            ) as answer:
+            with (
+                guard.session(origin, internal=self.internal, deadline=self.deadline) as session,
+                session.post(
+                    credentials.token_url, data=asked, headers=who, timeout=(10, 60), allow_redirects=False, stream=True
+                ) as answer,
+            ):
                 status, body = answer.status_code, b""
                 for chunk in answer.iter_content(_LARGEST_TOKEN):
                     if len(body := body + chunk) > _LARGEST_TOKEN:

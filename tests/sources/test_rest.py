@@ -340,10 +340,26 @@ def test_without_a_token_nothing_is_asked_and_no_secret_is_shown(server, order, 
     assert "secret-" not in str(told.value)
 
 
-def test_a_secret_is_not_taken_to_another_host(order, granting):
+def test_the_declared_host_that_gives_tokens_may_be_another(server, order, granting):
+    serve(server, {"l": [1]})
     with http_server() as other:
-        declared = granting(lambda v: v.say(500), f"http://localhost:{other.server_port}/jeton")
-        with pytest.raises(SourceError, match="which is not declared"):
+        other.posts["/jeton"] = lambda visit: visit.say(200, '{"access_token": "jeton"}')
+        rest.extract(granting(None, f"http://localhost:{other.server_port}/jeton"), order(records="l"))
+    assert [visit.headers["Authorization"] for visit in server.visits] == ["Bearer jeton"]
+
+
+@pytest.mark.parametrize("token_url", ["/jeton", "file:///etc/passwd", "http://odp:secret@127.0.0.1/jeton"])
+def test_an_address_that_cannot_give_tokens(server, order, granting, token_url):
+    with pytest.raises(SourceError, match=r"this is not an http|holds a user name"):
+        rest.extract(granting(None, token_url), order(records="l"))
+    assert server.visits == []
+
+
+def test_tokens_do_not_come_from_inside_the_network_unless_declared(order, granting):
+    with http_server() as other:
+        auth = granting(None, other.at("/jeton")).auth
+        declared = RestSource(rest="https://ville.example/1", auth=auth)
+        with pytest.raises(SourceError, match="resolves to an address inside the network"):
             rest.extract(declared, order(records="l"))
 
 
