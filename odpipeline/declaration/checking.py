@@ -290,6 +290,11 @@ def _http(source: HttpLike, system: System | None) -> Faults:
     if system is not None and system.url is None:
         told = f"the system {source.system!r} has no url in town.yaml; a source over HTTP needs one"
         yield ("source", "system"), told
+    if (auth := source.auth or (system.auth if system else None)) and auth.way not in _HTTP_WAYS:
+        told = f"`auth: {{{auth.way}: …}}` is no way in over HTTP; name one of {', '.join(_HTTP_WAYS)}"
+        yield ("source", "auth" if source.auth else "system"), told
+    if auth and auth.oauth2 and (why := address_fault(auth.oauth2.token_url)):
+        yield ("source", "auth" if source.auth else "system"), f"token_url: {why.partition(', or a path')[0]}"
     for index, host in enumerate(getattr(source, "hosts", ())):
         if why := address_fault(host):
             yield ("source", "hosts", index), f"source.hosts: {why.partition(', or a path')[0]}"
@@ -348,6 +353,9 @@ def _remote_drop(source: SftpSource | S3Source, system: System | None) -> Faults
         lack = f"the system {source.system!r} has `auth: {{{system.auth.way}: …}}` in town.yaml"
         yield ("source", "system"), f"{lack}; {kind} is let in by {' or '.join(_WAYS[source.kind])}"
 
+
+_HTTP_WAYS = ("bearer", "basic", "header", "oauth2")
+"""The ways of `auth` that open a source over HTTP."""
 
 _WAYS = {"sftp": ("password", "key"), "s3": ("access_key",)}
 """Kind of source → the ways of `auth` that open it."""

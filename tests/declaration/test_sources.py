@@ -13,6 +13,10 @@ FAULTY = [
     ('{http: "https://u:p4ss@x.example/a"}', ("source.http: the address holds a user or a password; secrets stay in "
                                              "the environment, name one with `auth:`")),
     ('{http: "https://[::1/a"}', "source.http: the address cannot be read; write https://host/path"),
+    ('{rest: /v1, system: api, auth: {password: ODP_P}}',
+     "`auth: {password: …}` is no way in over HTTP; name one of bearer, basic, header, oauth2"),
+    ('{rest: /v1, system: api, auth: {oauth2: {token_url: /jeton, client_id: ODP_I, client_secret: ODP_S}}}',
+     "token_url: expected an address https://host/path"),
     ("{sql: SELECT 1}", "a sql source needs the system that it asks; add `system:` with a name of town.yaml"),
     ("{sql: SELECT 1, system: depot}", "the system 'depot' has no url in town.yaml; a sql source needs one"),
     ("{sql: DELETE FROM t, system: base}", "source.sql: the query must begin with SELECT or WITH; it only reads"),
@@ -27,6 +31,7 @@ FAULTY = [
 RIGHT = [
     '{http: "https://x.example/a.csv"}',
     '{http: "https://x.example/a.csv", system: api}',
+    "{rest: /v1, system: api, auth: {header: {name: X-Api-Key, value: ODP_K}}, paging: {cursor: c, key: meta.next}}",
     '{sql: "-- les aides\\nSELECT 1", system: base}',
     '{sql: "with a as (select 1) select * from a", system: base}',
     '{folder: "energie/*.csv"}',
