@@ -3,7 +3,7 @@
 A verdict is about exactly one content. It says yes only if something was staged, something was checked, and no
 critical finding failed; a check that could not run never comes this far, because it raises. The gate adds what only
 it can know: how the staged content compares with what the public sees now (the shrink guard). A person can accept
-that comparison, and only that, for one content hash.
+what comes of comparing, and only that, for one content hash.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ def judge(
     staged: Staged | None,
     current: Release | None,
     findings: Iterable[Finding],
+    compared: Iterable[Finding] = (),
     *,
     accepted: Collection[str] = (),
 ) -> Verdict:
     """All findings about `staged`, and the gate's own, as a verdict for exactly these bytes.
 
-    `current` is the release that the public sees. `accepted` are the content hashes (whole, or 12 digits and more)
-    whose emptied, shrunken or narrowed content a person accepted.
+    `current` is the release that the public sees, `compared` what was found in comparing with it. `accepted` are the
+    content hashes (whole, or 12 digits and more) whose emptied, shrunken, narrowed or otherwise unusual content a
+    person accepted.
     """
     found = tuple(findings)
     if staged is None:
         return refuse(dataset, found)
-    guarded = tuple(_accepted(finding, staged, accepted) for finding in _shrink_guard(dataset, staged, current))
+    unusual = (*compared, *_shrink_guard(dataset, staged, current))
+    guarded = tuple(_accepted(finding, staged, accepted) for finding in unusual)
     return Verdict(dataset.id, staged.content_hash, (*found, *guarded, _checked(found)))
 
 
@@ -91,7 +94,7 @@ def _rows(dataset: Dataset, staged: Staged, current: Release | None) -> Finding:
 
 def _accepted(finding: Finding, staged: Staged, accepted: Collection[str]) -> Finding:
     """`finding` as passed if a person accepted this content, else with the way to accept it."""
-    if finding.passed:
+    if not finding.blocks:
         return finding
     named = staged.content_hash[:SHORTEST_ACCEPTANCE]
     if any(len(a) >= SHORTEST_ACCEPTANCE and staged.content_hash.startswith(a) for a in accepted):

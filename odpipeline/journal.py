@@ -12,7 +12,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Column, DateTime, Float, Integer, MetaData, String, Table, create_engine, event, func, select
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.engine import Engine, Row
 from sqlalchemy.pool import NullPool
 
@@ -43,6 +57,7 @@ _ACCEPTANCES = Table(
     Column("accepted_at", DateTime, nullable=False),
     Column("who", String, nullable=False),
     Column("because", String, nullable=False),
+    Column("until", DateTime),
 )
 
 
@@ -76,6 +91,18 @@ class Journal:
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _patient)
         _METADATA.create_all(self._engine)
+        self._widen()
+
+    def _widen(self) -> None:
+        """Give the tables of an earlier version the columns that came since; each may be empty."""
+        known = inspect(self._engine)
+        for table in _METADATA.sorted_tables:
+            there = {column["name"] for column in known.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in there:
+                    kind = column.type.compile(self._engine.dialect)
+                    with self._engine.begin() as connection:
+                        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
 
     @classmethod
     def at(cls, private: Path) -> Journal:
@@ -113,18 +140,23 @@ class Journal:
             newest.setdefault(run.dataset, run)
         return [newest[dataset] for dataset in sorted(newest)]
 
-    def accept(self, dataset: str, content_hash: str, *, who: str, because: str) -> None:
-        """Record that `who` accepts the shrunken content with this hash (or its first 12 digits), and why."""
+    def accept(self, dataset: str, content_hash: str, *, who: str, because: str, until: datetime | None = None) -> None:
+        """Record that `who` accepts the unusual content with this hash (or its first 12 digits), why, and until when.
+
+        `until` has a time zone; None is for good.
+        """
+        values = {
+            "dataset": dataset, "content_hash": content_hash, "accepted_at": _now(), "who": who, "because": because,
+            "until": until.astimezone(UTC).replace(tzinfo=None) if until else None,
+        }  # fmt: skip
         with self._engine.begin() as connection:
-            connection.execute(
-                _ACCEPTANCES.insert().values(
-                    dataset=dataset, content_hash=content_hash, accepted_at=_now(), who=who, because=because
-                )
-            )
+            connection.execute(_ACCEPTANCES.insert().values(values))
 
     def accepted(self, dataset: str) -> frozenset[str]:
-        """The content hashes of `dataset` that a person accepted."""
-        query = select(_ACCEPTANCES.c.content_hash).where(_ACCEPTANCES.c.dataset == dataset)
+        """The content hashes of `dataset` that a person accepted and whose acceptance has not run out."""
+        query = select(_ACCEPTANCES.c.content_hash).where(
+            _ACCEPTANCES.c.dataset == dataset, (_ACCEPTANCES.c.until.is_(None)) | (_ACCEPTANCES.c.until > _now())
+        )
         with self._engine.connect() as connection:
             return frozenset(connection.execute(query).scalars())
 

@@ -156,6 +156,30 @@ def _lookup_faults(lookup: Lookup, before: Sequence[str], root: Path) -> Iterato
             yield word, unknown("column", column, header, inside=lookup.file)
 
 
+def _over_time(dataset: Dataset, _: Bench) -> Faults:
+    """Rules over time speak of published columns, of a key, and of the event's time where they need one."""
+    rules, place = dataset.quality.over_time, ("quality", "over_time")
+    published = [field.name for field in dataset.published_fields]
+    named: dict[str, tuple[str, ...]] = {
+        "steady": rules.steady,
+        "new_categories": rules.new_categories,
+        "drift": tuple(rules.drift),
+        "counters": (*rules.counters, *(name for by in rules.counters.values() for name in by)),
+        "gaps": rules.gaps.by if rules.gaps else (),
+        "stuck": (*rules.stuck, *(name for stuck in rules.stuck.values() for name in stuck.by)),
+    }
+    for rule, names in named.items():
+        for name in names:
+            if name not in published:
+                yield (*place, rule), _unpublished(f"quality.over_time.{rule}", name, dataset)
+    if rules.steady and not dataset.key:
+        yield (*place, "steady"), "steady compares row by row; declare `key:`"
+    timed = {"counters": rules.counters, "gaps": rules.gaps, "stuck": rules.stuck, "weekday": rules.weekday}
+    for rule, said in timed.items():
+        if said and not dataset.freshness.column:
+            yield (*place, rule), f"{rule} needs the time of each event; name its column in freshness.column"
+
+
 def _unpublished(key: str, column: str, dataset: Dataset) -> str:
     if any(field.name == column for field in dataset.fields):
         return f"{key}: {column!r} is dropped by privacy.columns; name a published column"
@@ -408,7 +432,7 @@ def _privacy(dataset: Dataset, bench: Bench) -> Faults:
 
 
 CHECKS: Sequence[Callable[[Dataset, Bench], Faults]] = (
-    _completed, _names, _columns, _computed, _field_formats, _constraints, _rows_ignored, _vocabularies, _schedule,
-    _source, _suite, _privacy,
+    _completed, _names, _columns, _computed, _over_time, _field_formats, _constraints, _rows_ignored, _vocabularies,
+    _schedule, _source, _suite, _privacy,
 )  # fmt: skip
 """Every check, in the order of a declaration."""

@@ -18,6 +18,11 @@ FieldType = Literal[
 ]  # fmt: skip
 
 
+OverTimeRule = Literal[
+    "growth", "types", "vanished_keys", "steady", "new_categories", "drift", "counters", "gaps", "stuck", "weekday"
+]
+
+
 class Constraints(Closed):
     """Table Schema constraints of one field."""
 
@@ -158,6 +163,51 @@ class Privacy(Closed):
     """Count column → least count that may be published; rows below are suppressed."""
 
 
+class Gaps(Closed):
+    """How long a series may be silent; `freshness.column` tells the time."""
+
+    longest: Duration
+    """The longest time between two events of a series, and between its last one and the newest of all."""
+    by: tuple[str, ...] = ()
+    """The columns that name a series, such as the sensor."""
+    most: int = Field(default=0, ge=0)
+    """How many longer gaps there may be within the series."""
+
+
+class Stuck(Closed):
+    """How long a value may stand still; `freshness.column` tells the order."""
+
+    by: tuple[str, ...] = ()
+    """The columns that name a series, such as the sensor."""
+    most: int = Field(ge=1)
+    """The most readings on end with one value."""
+
+
+class OverTime(Closed):
+    """What is compared with the current release, and along the time of the events."""
+
+    growth: float = Field(default=10.0, ge=1)
+    """How many times as many rows a release may have as the one before."""
+    vanished_keys: Share | None = 0.5
+    """The largest share of keys of the current release that may vanish."""
+    steady: tuple[str, ...] = ()
+    """Columns that never change for a key."""
+    new_categories: tuple[str, ...] = ()
+    """Columns whose values were all published before."""
+    drift: dict[str, float] = {}
+    """Column → the largest population stability index; 0.1 is a change, 0.25 a great one."""
+    counters: dict[str, tuple[str, ...]] = {}
+    """Column of a meter that never runs backwards → the columns that name a series."""
+    gaps: Gaps | None = None
+    """How long a series may be silent."""
+    stuck: dict[str, Stuck] = {}
+    """Column → how long its value may stand still."""
+    weekday: Share | None = None
+    """How far the last whole day may be from the same weekdays before, in rows."""
+    severity: dict[OverTimeRule, Literal["critical", "warning", "info"]] = {}
+    """Rule → its severity; by default `warning`, and `critical` for `types`, a column whose type has changed."""
+
+
 class Quality(Closed):
     """What is checked beyond the schema."""
 
@@ -165,6 +215,8 @@ class Quality(Closed):
     """A Great Expectations suite; by default `expectations/<dataset>.json` if it exists."""
     quarantine: Share = 0.01
     """The largest share of rows that may be unreadable."""
+    over_time: OverTime = OverTime()
+    """What is compared with the current release, and along the time of the events."""
 
 
 class Freshness(Closed):

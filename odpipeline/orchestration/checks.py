@@ -17,6 +17,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     ),
     "privacy": ("staged", "Anonymisation as measured on the written files: columns, k, small cells, suppression."),
     "gate": ("staged", "What else stops publication: emptied or shrunken content, vanished columns, broken output."),
+    "over_time": ("staged", "Against the current release, and along time: growth, types, keys, drift, silent sensors."),
     "data_age": ("published", "The age of the newest published event against the promise made to the public."),
 }
 """Check → the stage that it belongs to, and what it says."""
@@ -26,6 +27,7 @@ _CHECK_OF_GROUP = {
     "schema": "quarantine",
     "quality": "expectations",
     "privacy": "privacy",
+    "over_time": "over_time",
     "shrink": "gate",
     "gate": "gate",
     "freshness": "data_age",
@@ -33,7 +35,7 @@ _CHECK_OF_GROUP = {
 
 
 def check_specs(dataset: str) -> list[dg.AssetCheckSpec]:
-    """The five checks of one dataset; `data_age` tells, the others block."""
+    """The six checks of one dataset; `data_age` tells, the others block."""
     return [
         dg.AssetCheckSpec(name, asset=asset_key(dataset, stage), description=words, blocking=name != "data_age")
         for name, (stage, words) in CHECKS.items()
