@@ -104,7 +104,7 @@ class Seal:
             try:
                 pyrage.encrypt_io(content, file, recipients)
             except pyrage.EncryptError as error:  # nothing else fails here than reading and writing
-                number = re.search(r"os error (\d+)", str(error))
+                number = re.search(r"(?:os error|Errno) (\d+)", str(error))
                 raise OSError(int(number[1]) if number else 0, "sealing failed") from None
             file.flush()
             os.fsync(file.fileno())

@@ -10,38 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from odpipeline.declaration import read_town
 from odpipeline.errors import OdpError
-from odpipeline.landing import SUFFIXES, Landing
-from odpipeline.sources import Delivery, Unchanged, Validators
-from tests.towns import write_town
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    return read_town(write_town(tmp_path / "town", "piscines")).datasets[0]
-
-
-@pytest.fixture
-def landing(tmp_path):
-    return Landing(tmp_path / "private")
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "private" / "captures" / "piscines"
-
-
-@pytest.fixture
-def deliver(tmp_path):
-    """A delivery with these bytes, as a source makes it."""
-
-    def make(content, name="releves.csv", **more):
-        path = tmp_path / "delivery"
-        path.write_bytes(content)
-        return Delivery(path, name, **more)
-
-    return make
+from odpipeline.landing import SUFFIXES
+from odpipeline.sources import Unchanged, Validators
 
 
 def test_the_bytes_are_kept_under_their_hash(landing, dataset, deliver, home):

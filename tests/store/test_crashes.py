@@ -1,17 +1,14 @@
 """Whatever dies at whatever instant, a reader sees all of the old release or all of the new one.
 
-A publisher is killed (SIGKILL) at every file operation in turn: CPython's audit events (open, mkdir, rename, symlink,
-remove, flock) tell it when to die, so nothing is replaced by a double.
+A publisher is killed (SIGKILL) at every file operation in turn.
 """
 
 import hashlib
 import json
-import multiprocessing
 import os
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -22,33 +19,12 @@ import pytest
 from odpipeline.errors import PublicationRace, StoreError
 from odpipeline.store import Release, Staged, Store
 from odpipeline.store.local import LocalFolder
+from tests.killing import FORK, dying_at, in_child
 from tests.store.making import a_staged, parkings, published, yes
 
-FORK = multiprocessing.get_context("fork")
-INSTANTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "fcntl.flock"}
 
-
-def in_child(work: Callable[[], object]) -> int | None:
-    """The exit status of a forked process that does `work`."""
-    child = FORK.Process(target=work)
-    child.start()
-    child.join(60)
-    return child.exitcode
-
-
-def publish_and_die_at(store: Store, staged: Staged, instant: int) -> None:
-    seen = 0
-
-    def die(event: str, _: object) -> None:
-        nonlocal seen
-        if event not in INSTANTS:
-            return
-        seen += 1
-        if seen == instant:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(die)
-    store.publish(staged, yes(staged))
+def publish_and_die_at(store: Store, staged: Staged, instant: int) -> Callable[[], object]:
+    return dying_at(instant, lambda: store.publish(staged, yes(staged)))
 
 
 def whole(store: Store, at: Path | None = None) -> Release:
@@ -81,7 +57,7 @@ def test_a_publisher_killed_at_any_instant_leaves_the_old_or_the_new_release(tmp
     for instant in range(1, 200):
         store = Store(tmp_path / f"public-{instant}")
         store.publish(old, yes(old))
-        ended = in_child(lambda at=instant, to=store: publish_and_die_at(to, new, at))
+        ended = in_child(publish_and_die_at(store, new, instant))
         release = whole(store)
         assert release.content_hash in {old.content_hash, new.content_hash}
         assert latest_is_whole(store) in {1, release.version}
@@ -103,7 +79,7 @@ def test_a_first_publication_killed_at_any_instant_is_nothing_or_whole(tmp_path)
     staged = a_staged(tmp_path)
     for instant in range(1, 200):
         store = Store(tmp_path / f"public-{instant}")
-        ended = in_child(lambda at=instant, to=store: publish_and_die_at(to, staged, at))
+        ended = in_child(publish_and_die_at(store, staged, instant))
         if store.current("parkings") is not None:
             whole(store)
         again = store.publish(staged, yes(staged))
