@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odpipeline import flow
+from odpipeline.declaration import read_town
 from odpipeline.declaration.source import RestSource
 from odpipeline.errors import SourceError, SourceUnavailable
 from odpipeline.sources import Unchanged, Validators, rest
 from odpipeline.sources.rest import Page
 from tests.servers import http_server
+from tests.towns import write_town
 
 
 def source(address, more=None, **paging):
@@ -417,6 +420,43 @@ def test_a_turn_that_was_half_written_does_not_stop_the_next(server, order):
     turn.write_text("17x")
     rest.extract(RestSource(rest="/1", system="x"), paced)
     assert float(turn.read_text()) > 0
+
+
+INCREMENTAL = """
+title: Demandes
+description: Demandes des habitants.
+owner: guichet@ville.example
+themes: [GOVE]
+source: {rest: "ADDRESS", internal: true, params: {tri: id}, paging: {page: p},
+         incremental: {parameter: depuis, field: maj, overlap: 1 h}}
+format: {records: l}
+fields:
+  - {name: id, type: integer}
+  - {name: objet}
+  - {name: maj, type: datetime}
+key: [id]
+personal_data: none
+"""
+
+
+def test_two_nights_of_which_the_second_brings_only_what_is_new(server, tmp_path):
+    nights = [
+        [
+            {"id": 1, "objet": "Arbre", "maj": "2026-03-01T10:00:00Z"},
+            {"id": 2, "objet": "Banc", "maj": "2026-03-02T10:00:00Z"},
+        ],
+        [{"id": 2, "objet": "Banc réparé", "maj": "2026-03-03T10:00:00Z"}],
+    ]
+    serve_list(server, nights, lambda q, r: ({"l": r[int("depuis" in q)] if q["p"] == "1" else []}, {}))
+    folder = write_town(tmp_path, "demandes", declaration=INCREMENTAL.replace("ADDRESS", server.at("/liste")))
+    town = read_town(folder)
+    zones = flow.Zones.of(town)
+    for expected in ("1,Arbre,2026-03-01T10:00:00Z\n2,Banc,2026", "1,Arbre,2026-03-01T10:00:00Z\n2,Banc réparé,2026"):
+        *_, release = flow.recorded(town.dataset("demandes"), town, zones)
+        assert expected in (release.folder / "demandes.csv").read_text().replace("\r", "")
+    *_, again = flow.recorded(town.dataset("demandes"), town, zones)
+    assert again.version == release.version == 2
+    assert not (zones.work / "demandes" / "spill").exists()
 
 
 @given(
