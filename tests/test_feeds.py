@@ -74,16 +74,6 @@ def test_a_real_station_status_of_both_versions(server, real, publish, version, 
     assert rows[0] == {"station": stations[0], "places": "3", "ouverte": "true", "releve_le": first}
 
 
-def test_real_station_names_of_version_3_are_texts(server, real, publish):
-    serve_gbfs(server, real, "3.0")
-    rows = publish(f"""
-source: {{gbfs: "{server.at("/gbfs")}", feed: station_information, internal: true}}
-fields: [{{name: id, source: station_id}}, {{name: nom, source: name}}, {{name: lat, type: number}}]
-key: [id]
-""")
-    assert rows[0] == {"id": "pga", "nom": "Parking garage A", "lat": "12.345678"}
-
-
 def test_the_stops_of_a_real_timetable(server, real, publish):
     server.answers["/gtfs.zip"] = lambda visit: visit.say(200, (real / "gtfs" / "gtfs.zip").read_bytes())
     rows = publish(f"""

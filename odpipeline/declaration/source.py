@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from odpipeline.declaration.access import Auth
-from odpipeline.declaration.words import Closed, Duration
+from odpipeline.declaration.words import CALLABLE_PATTERN, TABLE_PATTERN, Closed, Duration
 
 
 class Paging(Closed):
@@ -190,7 +190,7 @@ class GtfsSource(HttpLike):
 
     gtfs: str
     """`https://…`, or a path below the system's address; or a path or pattern below its drop folder, or the town's."""
-    table: str = Field(pattern=r"^[a-z_]{1,60}$")
+    table: str = Field(pattern=TABLE_PATTERN)
     """Which table, without `.txt`: stops, routes, trips, stop_times…"""
     max_bytes: int = Field(default=1_000_000_000, ge=1)
     """The largest zip that is taken, and the largest table, in bytes."""
@@ -220,7 +220,7 @@ class PythonSource(_Source):
     kind: ClassVar[str] = "python"
     reads: ClassVar[str | None] = "parquet"
 
-    python: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
+    python: str = Field(pattern=CALLABLE_PATTERN)
     """Module and name: `metiers.piscines:lignes` is `lignes` in the file `metiers/piscines.py` beside town.yaml."""
     arguments: dict[str, str | int | float | bool] = {}
     """Arguments by name. Never secrets: the callable reads those from the environment."""

@@ -16,7 +16,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from odpipeline.declaration.positions import Place
-from odpipeline.declaration.words import ENV_NAME_PATTERN, MAIL_PATTERN, MEMORY_PATTERN, SIREN_PATTERN
+from odpipeline.declaration.words import (
+    CALLABLE_PATTERN,
+    ENV_NAME_PATTERN,
+    MAIL_PATTERN,
+    MEMORY_PATTERN,
+    SIREN_PATTERN,
+    TABLE_PATTERN,
+)
 
 _QUOTES = " (put a number or a code in quotes)"
 _PATTERNS = {
@@ -24,6 +31,8 @@ _PATTERNS = {
     MAIL_PATTERN: "one mail address, such as parkings@ville.example",
     r"^[^\s_]\S*$": "a column name without blanks and without an underscore in front",
     SIREN_PATTERN: "a SIREN number: nine digits in quotes",
+    CALLABLE_PATTERN: "a module of the town and a name in it, such as metiers.piscines:lignes",
+    TABLE_PATTERN: "the name of a table without .txt, such as stop_times",
     MEMORY_PATTERN: "an amount of memory, such as 1500MB or 2GB",
 }
 

@@ -69,6 +69,12 @@ def test_a_text_is_in_the_best_language(read, name, language, shown):
     assert read(feed([{"name": name}]), ["name"], source=said).values == [(shown,)]
 
 
+def test_real_names_of_version_3_are_texts(read, real):
+    delivered = (real / "gbfs" / "station_information.3.0.json").read_bytes()
+    found = read(delivered, ["name", {"name": "lat", "type": "number"}], source=source("station_information"))
+    assert found.values == [("Parking garage A", 12.345678), ("SE Belmont & SE 10th", 45.516445)]
+
+
 def test_other_lists_stay_json(read):
     counts = [{"vehicle_type_id": "a", "count": 2}]
     found = read(feed([{"vehicle_types_available": counts}]), ["vehicle_types_available"],

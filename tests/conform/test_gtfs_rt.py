@@ -133,7 +133,7 @@ def test_a_feed_that_cannot_be_a_table_is_one_clear_error(read, delivered, messa
         read(delivered, ["entity_id"], source=source("vehicle_position"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.one_of(st.binary(min_size=1, max_size=60), st.integers(0, 200).map(
     lambda cut: feed([BUS, LATE]).SerializeToString()[: cut + 1])))  # fmt: skip
 def test_any_bytes_are_rows_or_a_conform_error(read, delivered):
