@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import random
 import socket
 import time
 from dataclasses import dataclass
@@ -56,6 +57,9 @@ class _Patience(Retry):
             super().sleep(response)
         except InvalidHeader:
             self._sleep_backoff()
+
+    def get_backoff_time(self) -> float:
+        return super().get_backoff_time() or random.uniform(0, self.backoff_jitter)  # noqa: S311 - no secret
 
     def increment(
         self, method: str | None = None, url: str | None = None, response: BaseHTTPResponse | None = None, *rest: Any,

@@ -104,7 +104,7 @@ def test_a_wait_is_as_long_as_the_system_asks(server, order):
     assert second - first >= 1
 
 
-@pytest.mark.parametrize("asked", ["bientôt", "-1", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize("asked", ["bientôt", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_wait_that_cannot_be_read_or_kept_is_none(server, order, asked):
     server.answers["/p.csv"] = lambda visit: visit.say(503, Retry_After=asked)
     with pytest.raises(SourceUnavailable, match="HTTP 503"):
