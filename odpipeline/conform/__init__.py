@@ -2,6 +2,7 @@
 
 from odpipeline.conform.casting import DUCK_TYPES
 from odpipeline.conform.conforming import Conformed, QuarantineReason, conform, deliver
+from odpipeline.conform.containers import unpacked
 from odpipeline.conform.delivered import Delivered, passed
 
-__all__ = ["DUCK_TYPES", "Conformed", "Delivered", "QuarantineReason", "conform", "deliver", "passed"]
+__all__ = ["DUCK_TYPES", "Conformed", "Delivered", "QuarantineReason", "conform", "deliver", "passed", "unpacked"]

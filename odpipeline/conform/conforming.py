@@ -7,6 +7,9 @@ are no rows.
 
 from __future__ import annotations
 
+import shutil
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +19,8 @@ from odpipeline.conform import columnar, delimited, gbfs, gtfs, gtfs_rt, tree, w
 from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
 from odpipeline.conform.computed import with_computed
+from odpipeline.conform.containers import unpacked
 from odpipeline.conform.delivered import Delivered, passed, unreadable
-from odpipeline.conform.encoding import unpacked
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, literal, quote
 from odpipeline.errors import ConformError
@@ -67,20 +70,55 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
 
     Raises: ConformError when it cannot be read at all, is empty, or its columns are not the declared ones.
     """
+    files = unpacked(capture.path, dataset, folder)
+    parts = [_part(file, dataset, folder, duck, number) for number, file in enumerate(files, 1)]
+    return parts[0] if len(parts) == 1 else _joined(parts, dataset, folder, duck)
+
+
+def _part(path: Path, dataset: Dataset, folder: Path, duck: DuckSettings, number: int) -> Conformed:
+    """One file of the delivery; those after the first write beside it."""
+    target = folder if number == 1 else folder / f"part-{number:05}"
+    target.mkdir(exist_ok=True, mode=0o700)
     # Numbered rows pass one after the other: a second thread has nothing to do, and doing it costs as much again.
     with connect(replace(duck, threads=1)) as connection:
         try:
-            return _written(connection, deliver(connection, capture.path, dataset, folder), dataset, folder)
+            return _written(connection, deliver(connection, path, dataset, target), dataset, target)
         except (duckdb.DataError, duckdb.InvalidInputException) as error:
             raise unreadable(error, "a table", dataset) from None
 
 
+def _joined(parts: Sequence[Conformed], dataset: Dataset, folder: Path, duck: DuckSettings) -> Conformed:
+    """Several files as one table; `_row` counts on from file to file."""
+    starts = [sum(part.rows_in for part in parts[:place]) for place in range(len(parts))]
+    with connect(duck) as connection:
+        for kept in ("parquet", "quarantine"):
+            files = [(getattr(part, kept), start) for part, start in zip(parts, starts, strict=True)]
+            rows = " UNION ALL ".join(
+                f"SELECT * REPLACE (_row + {start} AS _row) FROM read_parquet({literal(file)})" for file, start in files
+            )
+            aside = folder / "joined.parquet"
+            connection.execute(f"COPY ({rows}) TO {literal(aside)} {_CODEC}")
+            aside.chmod(0o600)
+            aside.replace(files[0][0])
+    for part in parts[1:]:
+        shutil.rmtree(part.parquet.parent)
+    counted: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        counted.update({(reason.column, reason.rule): reason.rows for reason in part.reasons})
+    reasons = tuple(QuarantineReason(column, rule, rows) for (column, rule), rows in counted.most_common())
+    rows_in, rows, bad, ignored = (
+        sum(getattr(part, name) for part in parts) for name in ("rows_in", "rows", "quarantined", "ignored")
+    )
+    columns = {finding.message: finding for part in parts for finding in part.findings[1:]}
+    findings = (_ceiling(dataset, rows_in - ignored, bad, reasons), *columns.values())
+    return Conformed(parts[0].parquet, parts[0].quarantine, rows_in, rows, bad, ignored, reasons, findings)
+
+
 def deliver(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, folder: Path) -> Delivered:
-    """The delivery in `path` as a relation of text, whatever its format; copies go into `folder`.
+    """The file at `path` as a relation of text, whatever its format; copies go into `folder`.
 
     Raises: ConformError when it cannot be read at all.
     """
-    path = unpacked(path, dataset, folder)
     kind = _kind(path, dataset)
     try:
         return _READERS[kind](connection, path, dataset, folder)

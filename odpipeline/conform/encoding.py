@@ -6,8 +6,6 @@ A rule, not a guess: French files are one or the other, and the same file is alw
 from __future__ import annotations
 
 import codecs
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,30 +14,6 @@ from odpipeline.errors import ConformError
 
 _CHUNK = 1 << 18
 """Bytes read at once."""
-
-
-def unpacked(path: Path, dataset: Dataset, folder: Path) -> Path:
-    """`path`, or what a gzip file holds, bounded by the source's `max_bytes`.
-
-    Raises: ConformError when it is broken or larger.
-    """
-    with path.open("rb") as stream:
-        if stream.read(2) != b"\x1f\x8b":
-            return path
-    target, size = folder / "unpacked", 0
-    try:
-        with gzip.open(path) as packed, target.open("wb") as plain:
-            while chunk := packed.read(_CHUNK):
-                if (size := size + len(chunk)) > dataset.source.max_bytes:
-                    raise ConformError(
-                        f"the delivery unpacks to more than {dataset.source.max_bytes} bytes",
-                        where=dataset.place("source"),
-                        mend="raise max_bytes if that is right",
-                    )
-                plain.write(chunk)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise ConformError("the gzip file is broken", where=dataset.place("source"), mend="ask for it again") from None
-    return target
 
 
 def as_utf8(path: Path, dataset: Dataset, folder: Path) -> Path:

@@ -105,6 +105,10 @@ class FileFormat(Closed):
     """The line of CSV or the row of a sheet, from 1, where the column names begin."""
     header_rows: int = Field(default=1, ge=1, le=5)
     """How many rows the column names take (merged headers are joined by a blank, the merged part repeated)."""
+    member: str | None = None
+    """For a zip or 7z: the name of the file to read, with `*` for any characters, such as `*.csv`."""
+    members: Literal["one", "all"] = "one"
+    """For a zip or 7z: whether exactly one file matches, or all that match are one table together."""
     sheet: str | None = None
     """The sheet of a workbook; by default the first one."""
     records: str | None = None

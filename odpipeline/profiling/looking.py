@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 import fastexcel
 
-from odpipeline.conform import Delivered, deliver, passed
+from odpipeline.conform import Delivered, deliver, passed, unpacked
 from odpipeline.conform.casting import Spelling, reading
 from odpipeline.declaration.dataset import Dataset, TableField
 from odpipeline.duck import DuckSettings, connect, literal, quote
@@ -126,7 +126,8 @@ def _opened(
     problem: ConformError | None = None
     for form in _forms(path):
         try:
-            delivered = deliver(connection, path, _provisional(source, form), folder)
+            dataset = _provisional(source, form)
+            delivered = deliver(connection, unpacked(path, dataset, folder)[0], dataset, folder)
         except ConformError as error:
             problem = problem or error
             continue

@@ -95,7 +95,7 @@ def test_gzip_is_unpacked_within_bounds(read):
     bomb = gzip.compress(b"a,b\n" + b"0" * 5_000_000)
     source = {"folder": "depot/*.csv", "max_bytes": 1_000_000}
     assert "the delivery unpacks to more than 1000000 bytes" in refusal(read, bomb, ["a", "b"], source=source)
-    assert "the gzip file is broken" in refusal(read, gzip.compress(TEXT.encode())[:-12], ["nom", "montant"])
+    assert "the container is broken" in refusal(read, gzip.compress(TEXT.encode())[:-12], ["nom", "montant"])
 
 
 @pytest.mark.parametrize("said", [{}, {"type": "csv"}])
