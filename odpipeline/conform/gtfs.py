@@ -6,6 +6,7 @@ Times such as `25:10:00`, after midnight of a service day, are no times of a clo
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,6 +23,7 @@ from odpipeline.errors import ConformError
 _CHUNK_BYTES = 1 << 18
 _BOMB_BYTES, _BOMB_RATIO = 50_000_000, 300
 """From how many bytes on, and beyond which ratio, a table is a bomb: timetables compress up to 1:30."""
+_MOST_AT_ONCE_BYTES = 1 << 20
 _ENCRYPTED = 1
 
 
@@ -33,7 +35,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, fo
     table = cast("GtfsSource", dataset.source).table
     target = folder / "table.csv"
     try:
-        with zipfile.ZipFile(path) as bundle:
+        with _Modest(path) as file, zipfile.ZipFile(file) as bundle:
             _copy(bundle, _member(bundle, table, dataset), target, dataset)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -46,6 +48,15 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, fo
     said = {"encoding": dataset.format.encoding or "utf-8", "delimiter": dataset.format.delimiter or ","}
     form = dataset.format.model_copy(update=said)
     return delimited.read(connection, target, dataset.model_copy(update={"format": form}), folder)
+
+
+class _Modest(io.FileIO):
+    """A file that is not read by more than a mebibyte at once: a zip lists its members in one piece of any length."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _MOST_AT_ONCE_BYTES:
+            raise zipfile.BadZipFile
+        return super().read(-1 if size is None else size)
 
 
 def _member(bundle: zipfile.ZipFile, table: str, dataset: Dataset) -> zipfile.ZipInfo:

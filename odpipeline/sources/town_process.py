@@ -39,6 +39,8 @@ def work() -> None:
         _write(asked)
     except _Fault as fault:
         told = fault.told
+    except pa.ArrowException:
+        told = _Fault("the rows have a type that cannot be written", "make it a number, a text, a date or a time").told
     except OSError as error:
         told = {"errno": error.errno}
     Path(asked["outcome"]).write_text(json.dumps(told))

@@ -102,6 +102,12 @@ def test_a_bomb_is_stopped_while_it_unpacks(read):
         read(bundle({"stops.txt": b"\0" * 80_000_000}), FIELDS, source=source("stops"))
 
 
+def test_a_zip_of_very_many_members_is_not_listed(read):
+    made = bundle({"stops.txt": STOPS} | {f"{number}-{'x' * 200}.txt": "" for number in range(5_000)})
+    with pytest.raises(ConformError, match="is broken, or was packed in a way that cannot be read"):
+        read(made, FIELDS, source=source("stops"))
+
+
 def test_a_table_larger_than_the_bound_is_told(read):
     made = bundle({"stops.txt": STOPS})
     with pytest.raises(ConformError, match="unpacks to more than 50 bytes; ask its producer"):

@@ -81,11 +81,13 @@ def test_no_rows_are_delivered_as_none(run):
          "metiers/piscines.py", "two columns are called a;"),
         ("def lignes():\n    return pa.table({'a': [['Durand']]})\n",
          "metiers/piscines.py", "the column a is nested or holds bytes; make it text"),
+        ("def lignes():\n    yield pa.record_batch({'a': pa.array([(1, 2, 3)], pa.month_day_nano_interval())})\n",
+         "metiers/piscines.py", "the rows have a type that cannot be written; make it"),
         ("def lignes():\n    return pa.table({'a': pa.array([b'\\xe9']).view(pa.string())})\n",
          "metiers/piscines.py", "a text is not valid UTF-8;"),
     ],
     ids=["raises among rows", "raises in a library", "raises when loaded", "exits", "imports another file", "crashes",
-         "no Arrow", "nothing", "another schema", "twins", "nested", "bad text"],
+         "no Arrow", "nothing", "another schema", "twins", "nested", "odd type", "bad text"],
 )  # fmt: skip
 def test_what_goes_wrong_is_told_without_a_cell(run, code, where, message):
     with pytest.raises(SourceError) as error:
