@@ -40,7 +40,7 @@ Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Re
 
 @dataclass(frozen=True)
 class Zones:
-    """Where a town keeps its things: captures, releases, records, and the work folder of the private zone.
+    """Where a town keeps its things: captures, releases, records, work folders and tracebacks of the private zone.
 
     `seal` closes what stays in the private zone; None when the town names no key.
     """
@@ -49,6 +49,7 @@ class Zones:
     store: Store
     journal: Journal
     work: Path
+    faults: Path
     duck: DuckSettings
     seal: Seal | None = None
 
@@ -60,7 +61,10 @@ class Zones:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         duck = DuckSettings(town.memory_limit, town.threads, private / "spill")
         seal = Seal.of(town)
-        return cls(Landing(private, seal), Store(town.store_path), Journal.at(private), private / "work", duck, seal)
+        return cls(
+            Landing(private, seal), Store(town.store_path), Journal.at(private), private / "work", private / "faults",
+            duck, seal,
+        )  # fmt: skip
 
 
 def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
@@ -144,18 +148,20 @@ class Comparison:
 
 
 def compared(dataset: Dataset, town: Town, zones: Zones, capture: Capture) -> Comparison:
-    """Take `capture` through the flow up to the gate's verdict.
+    """Take `capture` through the flow up to the gate's verdict, in a folder of its own: the last run's stays as it is.
 
     Raises: OdpError, naming the dataset.
     """
     releases = [made for made in zones.store.versions(dataset.id) if made.capture_sha256 == capture.sha256]
+    latest = max(releases, key=lambda release: release.version, default=None)
     staged = None
-    with closing(publication(dataset, town, zones, capture)) as stages:
-        for reached in stages:
-            staged = reached if isinstance(reached, Staged) else staged
-            if isinstance(reached, Verdict):
-                latest = max(releases, key=lambda release: release.version, default=None)
-                return Comparison(capture, latest, staged, reached)
+    with located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
+        aside = replace(zones, work=folder / "replay")
+        with closing(publication(dataset, town, aside, capture)) as stages:
+            for reached in stages:
+                staged = reached if isinstance(reached, Staged) else staged
+                if isinstance(reached, Verdict):
+                    return Comparison(capture, latest, staged, reached)
     raise AssertionError("the flow ended without a verdict")
 
 
@@ -236,9 +242,8 @@ def _foreseen(dataset: Dataset, zones: Zones) -> Iterator[None]:
 
 
 def _kept(dataset: Dataset, zones: Zones, text: str) -> Path:
-    folder = zones.work.parent / "faults"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    file = folder / f"{dataset.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
+    zones.faults.mkdir(exist_ok=True, mode=0o700)
+    file = zones.faults / f"{dataset.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
     if zones.seal:
         zones.seal.close_text(text, file := file.with_suffix(".txt.age"))
         return file

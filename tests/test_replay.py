@@ -46,10 +46,15 @@ def files(folder, version):
 def test_comparing_gives_the_same_bytes_and_changes_nothing(folder):
     dataset, town, zones = all_of(folder)
     before, last = published_bytes(folder), zones.journal.last("piscines")
+    looked_at = {path.name: path.stat().st_mtime_ns for path in (zones.work / "piscines").iterdir()}
     compared = flow.compared(dataset, town, zones, first_capture(zones))
     assert (compared.release.version, compared.same_bytes, compared.staged.rows) == (1, True, 20)
     assert published_bytes(folder) == before
     assert zones.journal.last("piscines") == last
+    del looked_at[".lock"]
+    left = {path.name: path.stat().st_mtime_ns for path in (zones.work / "piscines").iterdir()}
+    assert looked_at.items() <= left.items()
+    assert set(left) == {*looked_at, ".lock"}
 
 
 def test_publishing_gives_the_old_files_again_as_a_new_version_until_the_next_run(folder):
@@ -98,5 +103,5 @@ def test_a_damaged_capture_is_not_replayed(folder):
     capture = first_capture(zones)
     content = capture.path.read_bytes()
     capture.path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(OdpError, match="piscines: captures/piscines/.*a capture is damaged"):
+    with pytest.raises(OdpError, match=r"piscines: captures/piscines/.*a capture is damaged"):
         flow.compared(dataset, town, zones, capture)

@@ -155,7 +155,8 @@ class Landing:
 
     def datasets(self) -> list[str]:
         """The datasets that have captures, also those that the town declares no more."""
-        return sorted(home.name for home in self._captures.iterdir()) if self._captures.is_dir() else []
+        homes = self._captures.iterdir() if self._captures.is_dir() else ()
+        return sorted(home.name for home in homes if home.is_dir() and _DATASET.fullmatch(home.name))
 
     def every(self, dataset_id: str) -> list[tuple[str, Capture | None]]:
         """Each capture of the dataset by its SHA-256, the last seen first; None for a damaged one."""
