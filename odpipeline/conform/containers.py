@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fnmatch
 import gzip
+import io
 import lzma
 import struct
 import zipfile
@@ -29,6 +30,7 @@ from odpipeline.errors import ConformError
 
 _CHUNK_BYTES = 1 << 18
 _MOST_MEMBERS = 10_000
+_LONGEST_LIST_BYTES = 1 << 22
 _BOMB_BYTES, _BOMB_RATIO = 100_000_000, 300
 """From how many bytes on, and beyond which ratio, a member is a bomb: text compresses up to 1:100."""
 _ENCRYPTED, _LINK = 1, 0o120000
@@ -42,7 +44,7 @@ _PACKED = (b"PK\x03\x04", _SEVEN_ZIP)
 
 
 @dataclass(frozen=True)
-class _Member:
+class Member:
     """One file in a container: its name, what its header says it unpacks to, and how to write it to a file."""
 
     name: str
@@ -61,17 +63,31 @@ def unpacked(path: Path, dataset: Dataset, folder: Path) -> list[Path]:
         return [_gunzipped(path, folder / "unpacked", dataset)]
     if dataset.source.reads or not start.startswith(_PACKED):
         return [path]
-    with _told(dataset):
+    with told(dataset):
         if start == _SEVEN_ZIP:
             return _taken(list(_of_7z(path, dataset)), dataset, folder)
-        with zipfile.ZipFile(path) as bundle:
+        with open_zip(path) as bundle:
             names = [name.lower() for name in bundle.namelist()]
             if any(name in _FORMATS or name.endswith(".shp") for name in names):
                 return [path]
-            return _taken(list(_of_zip(bundle, dataset)), dataset, folder)
+            return _taken(list(of_zip(bundle, dataset)), dataset, folder)
 
 
-def _taken(members: list[_Member], dataset: Dataset, folder: Path) -> list[Path]:
+def write(path: Path, dataset: Dataset, choose: Callable[[list[str]], dict[str, Path]]) -> None:
+    """Write the members of a zip that `choose` takes of all names, each to its path: for formats that are zips.
+
+    Raises: ConformError.
+    """
+    with _told(dataset), zipfile.ZipFile(path) as bundle:
+        members = {member.name: member for member in _of_zip(bundle, dataset)}
+        left = dataset.source.max_bytes
+        for name, target in choose(list(members)).items():
+            with target.open("wb") as plain:
+                members[name].write(_Bounded(plain, left, dataset))  # type: ignore[arg-type]  # only `write` is used
+            left -= target.stat().st_size
+
+
+def _taken(members: list[Member], dataset: Dataset, folder: Path) -> list[Path]:
     """Write the wanted members, each within its bounds and all within those of the source."""
     pattern = dataset.format.member
     wanted = [m for m in members if pattern is None or fnmatch.fnmatch(PurePosixPath(m.name).name, pattern)]
@@ -86,7 +102,7 @@ def _taken(members: list[_Member], dataset: Dataset, folder: Path) -> list[Path]
     for number, member in enumerate(sorted(wanted, key=lambda m: m.name), 1):
         target = folder / f"member-{number:05}"
         with target.open("wb") as plain:
-            member.write(_Bounded(plain, left, dataset))  # type: ignore[arg-type]  # all that is used is `write`
+            member.write(Bounded(plain, left, dataset))  # type: ignore[arg-type]  # all that is used is `write`
         left -= target.stat().st_size
         files.append(_not_packed_again(target, dataset, folder))
     return files
@@ -108,11 +124,34 @@ def _not_packed_again(path: Path, dataset: Dataset, folder: Path) -> Path:
 
 
 def _is_format(path: Path) -> bool:
-    with zipfile.ZipFile(path) as bundle:
+    with open_zip(path) as bundle:
         return any(name.lower() in _FORMATS for name in bundle.namelist())
 
 
-def _of_zip(bundle: zipfile.ZipFile, dataset: Dataset) -> Iterator[_Member]:
+class _Modest(io.FileIO):
+    """A file that is not read by more than 4 MiB at once: a zip lists its members in one piece, of any length."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _LONGEST_LIST_BYTES:
+            raise zipfile.BadZipFile
+        return super().read(-1 if size is None else size)
+
+
+@contextmanager
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip at `path`, unless its list of members is endless.
+
+    Raises: whatever `zipfile` raises, for `told` to word.
+    """
+    with _Modest(path) as file, zipfile.ZipFile(file) as bundle:
+        yield bundle
+
+
+def of_zip(bundle: zipfile.ZipFile, dataset: Dataset) -> Iterator[Member]:
+    """The files of a zip.
+
+    Raises: ConformError for what an honest one does not hold.
+    """
     infos = bundle.infolist()
     if len(infos) > _MOST_MEMBERS:
         raise _hostile(f"more than {_MOST_MEMBERS} files", dataset)
@@ -134,10 +173,10 @@ def _of_zip(bundle: zipfile.ZipFile, dataset: Dataset) -> Iterator[_Member]:
                         raise _hostile(f"a file that unpacks to more than {_BOMB_RATIO} times its size", dataset)
                     plain.write(chunk)
 
-        yield _Member(info.filename, info.file_size, write)
+        yield Member(info.filename, info.file_size, write)
 
 
-def _of_7z(path: Path, dataset: Dataset) -> Iterator[_Member]:
+def _of_7z(path: Path, dataset: Dataset) -> Iterator[Member]:
     with py7zr.SevenZipFile(path) as archive:
         if archive.needs_password():
             raise _locked(dataset)
@@ -158,7 +197,7 @@ def _of_7z(path: Path, dataset: Dataset) -> Iterator[_Member]:
             with py7zr.SevenZipFile(path) as archive:
                 archive.extract(targets=[name], factory=_Into(plain))
 
-        yield _Member(info.filename, info.uncompressed, write)
+        yield Member(info.filename, info.uncompressed, write)
 
 
 class _Into(WriterFactory):
@@ -193,13 +232,17 @@ class _Writer(Py7zIO):
         return self._size
 
 
-class _Bounded:
+class Bounded:
     """A file that refuses more than `left` bytes."""
 
     def __init__(self, plain: IO[bytes], left: int, dataset: Dataset) -> None:
         self._plain, self._left, self._dataset = plain, left, dataset
 
     def write(self, chunk: bytes) -> int:
+        """Add `chunk`.
+
+        Raises: ConformError when it gets too large.
+        """
         self._left -= len(chunk)
         if self._left < 0:
             raise ConformError(
@@ -211,8 +254,8 @@ class _Bounded:
 
 
 def _gunzipped(path: Path, target: Path, dataset: Dataset) -> Path:
-    with _told(dataset), gzip.open(path) as packed, target.open("wb") as plain:
-        bounded = _Bounded(plain, dataset.source.max_bytes, dataset)
+    with told(dataset), gzip.open(path) as packed, target.open("wb") as plain:
+        bounded = Bounded(plain, dataset.source.max_bytes, dataset)
         most, size = max(_BOMB_BYTES, _BOMB_RATIO * path.stat().st_size), 0
         while chunk := packed.read(_CHUNK_BYTES):
             bounded.write(chunk)
@@ -243,7 +286,7 @@ def _locked(dataset: Dataset) -> ConformError:
 
 
 @contextmanager
-def _told(dataset: Dataset) -> Iterator[None]:
+def told(dataset: Dataset) -> Iterator[None]:
     """What the libraries say of a broken container, without their words: those may hold names."""
     try:
         yield

@@ -54,10 +54,9 @@ def test_a_missing_table_says_which_are_there(read):
     )
 
 
-def test_names_that_climb_are_never_used_as_paths(read, tmp_path):
-    made = bundle({"../../stops.txt": "a\n1\n", "stops.txt": STOPS, "/etc/stops.txt": "a\n1\n"})
-    assert len(read(made, FIELDS, source=source("stops")).values) == 2
-    assert {path.name for path in tmp_path.parent.rglob("*.txt")} == set()
+def test_a_zip_with_names_that_climb_is_not_read(read):
+    with pytest.raises(ConformError, match="the container holds a path that leads out of it"):
+        read(bundle({"../../stops.txt": "a\n1\n", "stops.txt": STOPS}), FIELDS, source=source("stops"))
 
 
 def broken_crc(made):
@@ -83,7 +82,7 @@ def test_an_encrypted_table_is_told(read):
     made = bytearray(bundle({"stops.txt": STOPS}))
     flags = made.index(b"PK\x01\x02") + 8
     made[flags : flags + 2] = struct.pack("<H", 1)
-    with pytest.raises(ConformError, match=r"has stops\.txt encrypted"):
+    with pytest.raises(ConformError, match="the container is encrypted"):
         read(bytes(made), FIELDS, source=source("stops"))
 
 
@@ -98,17 +97,17 @@ def test_a_table_that_is_there_twice_is_told(read):
 
 
 def test_a_bomb_is_stopped_while_it_unpacks(read):
-    with pytest.raises(ConformError, match="unpacks to more than 300 times its size"):
-        read(bundle({"stops.txt": b"\0" * 80_000_000}), FIELDS, source=source("stops"))
+    with pytest.raises(ConformError, match="a file that unpacks to more than 300 times its size"):
+        read(bundle({"stops.txt": b"\0" * 120_000_000}), FIELDS, source=source("stops"))
 
 
 def test_a_zip_of_very_many_members_is_not_listed(read):
-    made = bundle({"stops.txt": STOPS} | {f"{number}-{'x' * 200}.txt": "" for number in range(5_000)})
+    made = bundle({"stops.txt": STOPS} | {f"{number}-{'x' * 500}.txt": "" for number in range(8_000)})
     with pytest.raises(ConformError, match="is broken, or was packed in a way that cannot be read"):
         read(made, FIELDS, source=source("stops"))
 
 
 def test_a_table_larger_than_the_bound_is_told(read):
     made = bundle({"stops.txt": STOPS})
-    with pytest.raises(ConformError, match="unpacks to more than 50 bytes; ask its producer"):
+    with pytest.raises(ConformError, match="unpacks to more than 50 bytes; raise max_bytes"):
         read(made, FIELDS, source=source("stops") | {"max_bytes": 50})
