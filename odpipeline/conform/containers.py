@@ -44,7 +44,7 @@ _PACKED = (b"PK\x03\x04", _SEVEN_ZIP)
 
 
 @dataclass(frozen=True)
-class Member:
+class _Member:
     """One file in a container: its name, what its header says it unpacks to, and how to write it to a file."""
 
     name: str
@@ -63,31 +63,17 @@ def unpacked(path: Path, dataset: Dataset, folder: Path) -> list[Path]:
         return [_gunzipped(path, folder / "unpacked", dataset)]
     if dataset.source.reads or not start.startswith(_PACKED):
         return [path]
-    with told(dataset):
+    with _told(dataset):
         if start == _SEVEN_ZIP:
             return _taken(list(_of_7z(path, dataset)), dataset, folder)
-        with open_zip(path) as bundle:
+        with _open_zip(path) as bundle:
             names = [name.lower() for name in bundle.namelist()]
             if any(name in _FORMATS or name.endswith(".shp") for name in names):
                 return [path]
-            return _taken(list(of_zip(bundle, dataset)), dataset, folder)
+            return _taken(list(_of_zip(bundle, dataset)), dataset, folder)
 
 
-def write(path: Path, dataset: Dataset, choose: Callable[[list[str]], dict[str, Path]]) -> None:
-    """Write the members of a zip that `choose` takes of all names, each to its path: for formats that are zips.
-
-    Raises: ConformError.
-    """
-    with _told(dataset), zipfile.ZipFile(path) as bundle:
-        members = {member.name: member for member in _of_zip(bundle, dataset)}
-        left = dataset.source.max_bytes
-        for name, target in choose(list(members)).items():
-            with target.open("wb") as plain:
-                members[name].write(_Bounded(plain, left, dataset))  # type: ignore[arg-type]  # only `write` is used
-            left -= target.stat().st_size
-
-
-def _taken(members: list[Member], dataset: Dataset, folder: Path) -> list[Path]:
+def _taken(members: list[_Member], dataset: Dataset, folder: Path) -> list[Path]:
     """Write the wanted members, each within its bounds and all within those of the source."""
     pattern = dataset.format.member
     wanted = [m for m in members if pattern is None or fnmatch.fnmatch(PurePosixPath(m.name).name, pattern)]
@@ -102,7 +88,7 @@ def _taken(members: list[Member], dataset: Dataset, folder: Path) -> list[Path]:
     for number, member in enumerate(sorted(wanted, key=lambda m: m.name), 1):
         target = folder / f"member-{number:05}"
         with target.open("wb") as plain:
-            member.write(Bounded(plain, left, dataset))  # type: ignore[arg-type]  # all that is used is `write`
+            member.write(_Bounded(plain, left, dataset))  # type: ignore[arg-type]  # all that is used is `write`
         left -= target.stat().st_size
         files.append(_not_packed_again(target, dataset, folder))
     return files
@@ -124,7 +110,7 @@ def _not_packed_again(path: Path, dataset: Dataset, folder: Path) -> Path:
 
 
 def _is_format(path: Path) -> bool:
-    with open_zip(path) as bundle:
+    with _open_zip(path) as bundle:
         return any(name.lower() in _FORMATS for name in bundle.namelist())
 
 
@@ -138,16 +124,16 @@ class _Modest(io.FileIO):
 
 
 @contextmanager
-def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """The zip at `path`, unless its list of members is endless.
 
-    Raises: whatever `zipfile` raises, for `told` to word.
+    Raises: whatever `zipfile` raises, for `_told` to word.
     """
     with _Modest(path) as file, zipfile.ZipFile(file) as bundle:
         yield bundle
 
 
-def of_zip(bundle: zipfile.ZipFile, dataset: Dataset) -> Iterator[Member]:
+def _of_zip(bundle: zipfile.ZipFile, dataset: Dataset) -> Iterator[_Member]:
     """The files of a zip.
 
     Raises: ConformError for what an honest one does not hold.
@@ -155,6 +141,8 @@ def of_zip(bundle: zipfile.ZipFile, dataset: Dataset) -> Iterator[Member]:
     infos = bundle.infolist()
     if len(infos) > _MOST_MEMBERS:
         raise _hostile(f"more than {_MOST_MEMBERS} files", dataset)
+    if len(set(bundle.namelist())) < len(infos):
+        raise _hostile("two files of one name", dataset)
     for info in infos:
         if info.is_dir():
             continue
@@ -173,10 +161,10 @@ def of_zip(bundle: zipfile.ZipFile, dataset: Dataset) -> Iterator[Member]:
                         raise _hostile(f"a file that unpacks to more than {_BOMB_RATIO} times its size", dataset)
                     plain.write(chunk)
 
-        yield Member(info.filename, info.file_size, write)
+        yield _Member(info.filename, info.file_size, write)
 
 
-def _of_7z(path: Path, dataset: Dataset) -> Iterator[Member]:
+def _of_7z(path: Path, dataset: Dataset) -> Iterator[_Member]:
     with py7zr.SevenZipFile(path) as archive:
         if archive.needs_password():
             raise _locked(dataset)
@@ -197,7 +185,7 @@ def _of_7z(path: Path, dataset: Dataset) -> Iterator[Member]:
             with py7zr.SevenZipFile(path) as archive:
                 archive.extract(targets=[name], factory=_Into(plain))
 
-        yield Member(info.filename, info.uncompressed, write)
+        yield _Member(info.filename, info.uncompressed, write)
 
 
 class _Into(WriterFactory):
@@ -232,7 +220,7 @@ class _Writer(Py7zIO):
         return self._size
 
 
-class Bounded:
+class _Bounded:
     """A file that refuses more than `left` bytes."""
 
     def __init__(self, plain: IO[bytes], left: int, dataset: Dataset) -> None:
@@ -254,8 +242,8 @@ class Bounded:
 
 
 def _gunzipped(path: Path, target: Path, dataset: Dataset) -> Path:
-    with told(dataset), gzip.open(path) as packed, target.open("wb") as plain:
-        bounded = Bounded(plain, dataset.source.max_bytes, dataset)
+    with _told(dataset), gzip.open(path) as packed, target.open("wb") as plain:
+        bounded = _Bounded(plain, dataset.source.max_bytes, dataset)
         most, size = max(_BOMB_BYTES, _BOMB_RATIO * path.stat().st_size), 0
         while chunk := packed.read(_CHUNK_BYTES):
             bounded.write(chunk)
@@ -286,7 +274,7 @@ def _locked(dataset: Dataset) -> ConformError:
 
 
 @contextmanager
-def told(dataset: Dataset) -> Iterator[None]:
+def _told(dataset: Dataset) -> Iterator[None]:
     """What the libraries say of a broken container, without their words: those may hold names."""
     try:
         yield

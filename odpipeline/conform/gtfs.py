@@ -7,12 +7,11 @@ Times such as `25:10:00`, after midnight of a service day, are no times of a clo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import duckdb
 
-from odpipeline.conform import delimited
-from odpipeline.conform.containers import Bounded, Member, of_zip, open_zip, told
+from odpipeline.conform import containers, delimited
 from odpipeline.conform.delivered import Delivered
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.source import GtfsSource
@@ -24,29 +23,22 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, fo
 
     Raises: ConformError when the zip is broken or hostile, or has no such table.
     """
-    target = folder / "table.csv"
-    with told(dataset), open_zip(path) as bundle, target.open("wb") as plain:
-        table = _table(list(of_zip(bundle, dataset)), dataset)
-        table.write(cast("IO[bytes]", Bounded(plain, dataset.source.max_bytes, dataset)))
+    table, target = cast("GtfsSource", dataset.source).table, folder / "table.csv"
+
+    def chosen(names: list[str]) -> dict[str, Path]:
+        if f"{table}.txt" not in names:
+            raise _missing(table, names, dataset)
+        return {f"{table}.txt": target}
+
+    containers.write(path, dataset, chosen)
     said = {"encoding": dataset.format.encoding or "utf-8", "delimiter": dataset.format.delimiter or ","}
     form = dataset.format.model_copy(update=said)
     return delimited.read(connection, target, dataset.model_copy(update={"format": form}), folder)
 
 
-def _table(members: list[Member], dataset: Dataset) -> Member:
-    """The table's file, which stands at the root of the zip."""
-    table = cast("GtfsSource", dataset.source).table
-    found = [member for member in members if member.name == f"{table}.txt"]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ConformError(
-            f"the GTFS zip has {table}.txt more than once",
-            where=dataset.place("source"),
-            mend="ask its producer which one is right",
-        )
-    there = sorted(m.name[:-4] for m in members if m.name.endswith(".txt") and m.name[:-4].isidentifier())
-    raise ConformError(
+def _missing(table: str, names: list[str], dataset: Dataset) -> ConformError:
+    there = sorted(name[:-4] for name in names if name.endswith(".txt") and name[:-4].isidentifier())
+    return ConformError(
         f"the GTFS zip has no table {table}",
         where=dataset.place("source", "table"),
         mend=f"it has: {', '.join(there[:60]) or 'none at its root'}; optional tables come and go with the producer",
