@@ -73,6 +73,20 @@ def unpacked(path: Path, dataset: Dataset, folder: Path) -> list[Path]:
             return _taken(list(_of_zip(bundle, dataset)), dataset, folder)
 
 
+def write(path: Path, dataset: Dataset, choose: Callable[[list[str]], dict[str, Path]]) -> None:
+    """Write the members of a zip that `choose` takes of all names, each to its path: for formats that are zips.
+
+    Raises: ConformError.
+    """
+    with _told(dataset), _open_zip(path) as bundle:
+        members = {member.name: member for member in _of_zip(bundle, dataset)}
+        left = dataset.source.max_bytes
+        for name, target in choose(list(members)).items():
+            with target.open("wb") as plain:
+                members[name].write(_Bounded(plain, left, dataset))  # type: ignore[arg-type]  # only `write` is used
+            left -= target.stat().st_size
+
+
 def _taken(members: list[_Member], dataset: Dataset, folder: Path) -> list[Path]:
     """Write the wanted members, each within its bounds and all within those of the source."""
     pattern = dataset.format.member
@@ -107,6 +121,15 @@ def _not_packed_again(path: Path, dataset: Dataset, folder: Path) -> Path:
             mend="have the files packed once",
         )
     return path
+
+
+def is_shapefile(path: Path) -> bool:
+    """Whether the zip at `path` holds a shapefile."""
+    try:
+        with _open_zip(path) as bundle:
+            return any(name.lower().endswith(".shp") for name in bundle.namelist())
+    except (*_BROKEN, OSError):
+        return False
 
 
 def _is_format(path: Path) -> bool:
