@@ -232,11 +232,12 @@ def _foreseen(dataset: Dataset, zones: Zones) -> Iterator[None]:
     except OdpError:
         raise
     except Exception as error:  # noqa: BLE001  # the edge: whatever it was, no cell may reach a log
-        file = _kept(dataset, zones, "".join(traceback.format_exception(error)))
-        told = OdpError(
-            f"stopped by an unexpected {type(error).__name__}",
-            mend=f"its traceback is in the private zone, faults/{file.name}: report it, without the cells",
-        )
+        try:
+            file = _kept(dataset, zones, "".join(traceback.format_exception(error)))
+            mend = f"its traceback is in the private zone, faults/{file.name}: report it, without the cells"
+        except OSError as refused:
+            mend = f"its traceback could not be kept ({type(refused).__name__}): look at the disk of the private zone"
+        told = OdpError(f"stopped by an unexpected {type(error).__name__}", mend=mend)
         told.dataset = dataset.id
         raise told from None
 
