@@ -7,6 +7,7 @@ are no rows.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -15,11 +16,11 @@ from pathlib import Path
 
 import duckdb
 
-from odpipeline.conform import columnar, delimited, gbfs, gtfs, gtfs_rt, tree, workbook
+from odpipeline.conform import columnar, delimited, gbfs, geographic, gtfs, gtfs_rt, totem, tree, workbook, xml
 from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
 from odpipeline.conform.computed import with_computed
-from odpipeline.conform.containers import unpacked
+from odpipeline.conform.containers import is_shapefile, unpacked
 from odpipeline.conform.delivered import Delivered, passed, unreadable
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, literal, quote
@@ -35,7 +36,20 @@ _READERS = {
     "gbfs": gbfs.read,
     "gtfs": gtfs.read,
     "gtfs_rt": gtfs_rt.read,
+    "geojson": geographic.geojson,
+    "geopackage": geographic.geopackage,
+    "shapefile": geographic.shapefile,
+    "gml": geographic.gml,
+    "xml": xml.read,
+    "totem": totem.read,
 }
+_DECLARED = ("xml", "totem")
+"""Formats that nothing but the declaration tells: an error page may be XML too."""
+_FEATURES = re.compile(rb'\{[^][{}]*"type"\s*:\s*"Feature(Collection)?"')
+_MAGIC = {
+    b"PAR1": "parquet", b"SQLite format 3\0": "geopackage", b"PK\x03\x04": "excel", b"\xd0\xcf\x11\xe0": "excel",
+}  # fmt: skip
+_HTML = re.compile(rb"<!doctype\s+html|<html", re.IGNORECASE)
 _CODEC = "(FORMAT parquet, COMPRESSION lz4_raw)"
 
 
@@ -121,7 +135,7 @@ def deliver(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset,
     """
     kind = _kind(path, dataset)
     try:
-        return _READERS[kind](connection, path, dataset, folder)
+        return geographic.with_point(connection, _READERS[kind](connection, path, dataset, folder), dataset)
     except (duckdb.DataError, duckdb.InvalidInputException) as error:
         raise unreadable(error, kind, dataset) from None
 
@@ -129,22 +143,27 @@ def deliver(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset,
 def _kind(path: Path, dataset: Dataset) -> str:
     """The family of formats, by the first bytes: the name and the media type of a delivery lie more often."""
     with path.open("rb") as stream:
-        start = stream.read(512)
+        start = stream.read(4096)
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise ConformError("the delivery is empty", where=dataset.place("source"), mend="ask the source what happened")
     if dataset.source.reads:
         return dataset.source.reads
+    if dataset.format.type in _DECLARED and not _HTML.match(text):
+        return dataset.format.type
     if text[:1] == b"<":
+        if b"opengis.net/gml" in text and b"ExceptionReport" not in text:
+            return "gml"
         raise ConformError(
             "the delivery is HTML or XML instead of data (a login or an error page?)",
             where=dataset.place("source"),
-            mend="open the address in a browser and see what it answers",
+            mend="look at what the source answers; XML is read with format: {type: xml, records: …}",
         )
-    if start[:4] == b"PAR1":
-        return "parquet"
-    if start[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
-        return "excel"
+    for magic, kind in _MAGIC.items():
+        if start.startswith(magic):
+            return "shapefile" if kind == "excel" and is_shapefile(path) else kind
+    if dataset.format.type is None and dataset.format.records is None and _FEATURES.match(text):
+        return "geojson"
     return dataset.format.type or ("json" if text[:1] in (b"[", b"{") else "csv")
 
 

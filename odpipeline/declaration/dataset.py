@@ -91,8 +91,8 @@ class TableField(Closed):
 class FileFormat(Closed):
     """How the delivered bytes are read; whatever is not said is detected."""
 
-    type: Literal["csv", "json", "excel", "parquet"] | None = None
-    """The family of formats; by default from the media type, the name and the first bytes."""
+    type: Literal["csv", "json", "excel", "parquet", "geojson", "xml", "totem"] | None = None
+    """The family of formats; by default from the first bytes, but for `xml` and `totem` (French budget documents)."""
     encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1", "iso-8859-15"] | None = None
     """The character encoding; by default UTF-8 if the bytes are valid UTF-8, else Windows-1252."""
     delimiter: Literal[",", ";", "\t", "|"] | None = None
@@ -111,8 +111,16 @@ class FileFormat(Closed):
     """For a zip or 7z: whether exactly one file matches, or all that match are one table together."""
     sheet: str | None = None
     """The sheet of a workbook; by default the first one."""
+    layer: str | None = None
+    """The layer of a GeoPackage or of GML, or the shapefile in a zip; by default the only one."""
+    crs: str | None = Field(default=None, pattern=r"^EPSG:\d{4,6}$")
+    """The coordinate system, such as `EPSG:2154` for Lambert-93, of a delivery that does not say it."""
+    x: str | None = None
+    """The column of eastings or longitudes; with `y` it gives the column `geometry`."""
+    y: str | None = None
+    """The column of northings or latitudes."""
     records: str | None = None
-    """The dotted path to the list of records in JSON; by default the document itself is the list."""
+    """The dotted path to the list of records in JSON (by default the document itself), the path of a record in XML."""
     ignore_rows: dict[str, str] = {}
     """Rows that are no data, such as totals: delivered column → regular expression (RE2) that the cell matches."""
 

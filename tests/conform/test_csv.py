@@ -102,7 +102,7 @@ def test_gzip_is_unpacked_within_bounds(read):
 def test_html_instead_of_data_is_told(read, said):
     assert refusal(read, "<!DOCTYPE html><html><body>Connexion</body></html>", ["a", "b"], format=said) == (
         "assets/x.yaml:3: the delivery is HTML or XML instead of data (a login or an error page?); "
-        "open the address in a browser and see what it answers"
+        "look at what the source answers; XML is read with format: {type: xml, records: …}"
     )
 
 
