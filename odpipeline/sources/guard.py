@@ -13,7 +13,7 @@ import random
 import socket
 import time
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from io import BufferedReader, RawIOBase
 from typing import Any
 from urllib.parse import urljoin
@@ -253,6 +253,11 @@ def _pools(origin: Origin, internal: bool, deadline: float) -> dict[str, type[HT
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
             super().__init__(sock, *args, **kwargs)
             self.fp = BufferedReader(_Timed(self.fp.detach(), deadline))
+
+        def _safe_read(self, amt: int) -> bytes:
+            if amt < 0:  # a chunk of negative length would be read to its end, into memory
+                raise HTTPException("a chunk of negative length")
+            return super()._safe_read(amt)  # type: ignore[misc,no-any-return]  # typeshed leaves it out
 
     class Plain(HTTPConnection):
         response_class = Timed

@@ -68,6 +68,32 @@ def test_a_body_that_never_ends_stops_at_the_limit(server, order):
     assert made.path.stat().st_size <= 1_000_000
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+        b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n0\r\n\r\n",
+        b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n",
+        b"200 OK\r\nContent-Encoding: gzip, gzip, gzip\r\n\r\nabc",
+        b"200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\nabc",
+        b"999999 ?\r\n\r\n",
+        b"206 Partial Content\r\nContent-Length: 3\r\n\r\nabc",
+        b"302 Found\r\n\r\n",
+        b"302 Found\r\nLocation: \xff\xfe//\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_an_error_in_words(server, order, answer):
+    def say(visit):
+        visit.wfile.write(b"HTTP/1.1 " + answer)
+        visit.connection.shutdown(socket.SHUT_RDWR)
+
+    server.answers["/p.csv"] = say
+    with pytest.raises(SourceError) as error:
+        web.extract(source(server.at("/p.csv?cle=secrete")), order())
+    assert error.value.mend
+    assert "secrete" not in str(error.value)
+
+
 def test_a_bomb_is_known_by_its_ratio_long_before_the_limit(server, order):
     bomb = gzip.compress(bytes(80_000_000))
     server.answers["/p.csv"] = lambda visit: visit.say(200, bomb, Content_Encoding="gzip")
