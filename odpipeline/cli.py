@@ -176,9 +176,11 @@ def quarantine(
     """What could not be read in the last run, by column and rule."""
     declared = read_town(town.resolve())
     zones, name = flow.Zones.of(declared), declared.dataset(dataset).id
-    counts = workplace.quarantine_counts(zones.work, name)["cells"]
+    counts = workplace.quarantine_counts(zones.work, name)
     if not values:
-        _show(counts, as_json)
+        if not as_json:
+            typer.echo(f"{counts['quarantined']} of {counts['rows_in']} rows are in quarantine")
+        _show(counts["cells"], as_json)
         return
     if not sys.stdout.isatty():
         raise OdpError("delivered values go to a terminal only", mend="leave out --values, or do not redirect it")

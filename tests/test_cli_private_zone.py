@@ -113,6 +113,7 @@ def test_quarantine_counts_without_the_key(folder, monkeypatch):
     monkeypatch.delenv("ODP_PRIVATE_KEY")
     counted = odp("quarantine", "piscines", "--json", cwd=folder)
     assert json.loads(counted.stdout) == [{"column": "entrees", "rule": "integer", "rows": 1}]
+    assert odp("quarantine", "piscines", cwd=folder).stdout.startswith("1 of 22 rows are in quarantine\n")
 
 
 def test_values_are_shown_on_a_terminal_only_with_nothing_that_it_would_obey(folder):
