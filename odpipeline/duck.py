@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -41,6 +42,12 @@ def connect(settings: DuckSettings | None = None) -> Iterator[duckdb.DuckDBPyCon
         yield connection
     finally:
         connection.close()
+
+
+def spatial(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the extension `spatial` from its wheel: nothing is fetched."""
+    home = files("duckdb_extension_spatial") / "extensions" / f"v{duckdb.__version__}"
+    connection.execute(f"LOAD {literal(str(home / 'spatial.duckdb_extension'))}")
 
 
 def quote(identifier: str) -> str:

@@ -24,10 +24,9 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
 
     Raises: ConformError when it is no JSON, or holds no list of records where the declaration says.
     """
-    _refuse_depth(path, dataset)
+    documents(connection, path, dataset)
     try:
-        connection.execute(f"CREATE TEMP TABLE documents AS {_documents(path)}")
-        steps = "".join(f'."{step}"' for step in (dataset.format.records or "").split(".") if step)
+        steps = "".join(f'."{step}"' for step in (dataset.records or "").split(".") if step)
         there = f"json_extract(json, '${steps}')"
         found = f"CASE json_type({there}) WHEN 'ARRAY' THEN from_json({there}, '[\"JSON\"]')"
         alone = " WHEN 'OBJECT' THEN [json_extract(json, '$')]" if not steps else ""
@@ -35,7 +34,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
         missing = connection.execute("SELECT count(*) FROM lists WHERE records IS NULL").fetchone()
         if missing and missing[0]:
             raise ConformError(
-                f"there is no list of records at {dataset.format.records or 'the top of the document'}",
+                f"there is no list of records at {dataset.records or 'the top of the document'}",
                 where=dataset.place("format", "records"),
                 mend="give the dotted path to the list with format: {records: …}",
             )
@@ -54,6 +53,18 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
         if name not in columns and "." in name and name.split(".")[0] in columns:
             columns[name] = _at("$" + "".join(f'."{step}"' for step in name.split(".")))
     return Delivered("records", _without_parents(columns, dataset), native=True)
+
+
+def documents(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset) -> None:
+    """The documents at `path` as the connection's table `documents`, with one column `json`.
+
+    Raises: ConformError when it is no JSON, or nested without end.
+    """
+    _refuse_depth(path, dataset)
+    try:
+        connection.execute(f"CREATE TEMP TABLE documents AS {_documents(path)}")
+    except duckdb.Error as error:
+        raise unreadable(error, "JSON", dataset) from None
 
 
 def _refuse_depth(path: Path, dataset: Dataset) -> None:

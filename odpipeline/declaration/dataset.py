@@ -360,6 +360,11 @@ class Dataset(Closed):
         return named if self.quality.suite or named.is_file() else None
 
     @property
+    def records(self) -> str | None:
+        """The path to the records of a document: as declared, or as the kind of source always delivers them."""
+        return self.format.records or self.source.records
+
+    @property
     def delivered_fields(self) -> tuple[tuple[TableField, str], ...]:
         """The fields that are delivered, each with the delivered column's name."""
         renamed = {field: column for column, field in self.rename.items()}
