@@ -65,6 +65,10 @@ class _Source(Closed):
     """What every kind of source says."""
 
     kind: ClassVar[str]
+    probed: ClassVar[bool] = True
+    """Whether the system tells cheaply that nothing is new; the night then asks before it plans a run."""
+    records: ClassVar[str | None] = None
+    """The path to the records that the kind always delivers them at."""
     reads: ClassVar[str | None] = None
     """The reader of `conform` that the kind always needs; None when the delivery itself tells."""
 
@@ -100,6 +104,7 @@ class RestSource(HttpLike):
     """The records of a JSON API, page by page; `format.records` is the path to the records in a page."""
 
     kind: ClassVar[str] = "rest"
+    probed: ClassVar[bool] = False
 
     rest: str
     """The address: `https://…`, or a path such as `/v1/parkings` below the system's address."""
@@ -115,6 +120,7 @@ class SqlSource(_Source):
     """The rows of one query, read in a read-only session; the system's address is an SQLAlchemy URL."""
 
     kind: ClassVar[str] = "sql"
+    probed: ClassVar[bool] = False
 
     sql: str
     """A SELECT statement."""
@@ -218,6 +224,7 @@ class PythonSource(_Source):
     """The escape hatch: a callable of the town's own folder that yields Arrow batches, for what nothing else reads."""
 
     kind: ClassVar[str] = "python"
+    probed: ClassVar[bool] = False
     reads: ClassVar[str | None] = "parquet"
 
     python: str = Field(pattern=CALLABLE_PATTERN)
@@ -236,9 +243,118 @@ class PythonSource(_Source):
         return self.python.partition(":")[2]
 
 
+class OpendatasoftSource(HttpLike):
+    """A dataset of an Opendatasoft portal, by its export (Explore API 2.1): its records stop at 10,000 rows."""
+
+    kind: ClassVar[str] = "opendatasoft"
+
+    opendatasoft: str
+    """The portal's address."""
+    dataset: str
+    """The dataset's identifier there."""
+    export: Literal["parquet", "csv", "json"] = "parquet"
+    """The format to export."""
+    where: str | None = None
+    """A filter in ODSQL."""
+    select: str | None = None
+    """The columns, in ODSQL."""
+
+
+class CkanSource(HttpLike):
+    """A resource of a CKAN portal: its file, or the dump of its datastore."""
+
+    kind: ClassVar[str] = "ckan"
+
+    ckan: str
+    """The portal's address."""
+    resource: str
+    """The resource's identifier."""
+    datastore: bool = False
+    """Whether the datastore's dump is read (CSV) instead of the resource's own file."""
+
+
+class WfsSource(HttpLike):
+    """The features of one layer of a Web Feature Service 2.0."""
+
+    kind: ClassVar[str] = "wfs"
+    probed: ClassVar[bool] = False
+    records: ClassVar[str | None] = "features"
+
+    wfs: str
+    """The service's address."""
+    layer: str
+    """The feature type, such as `ville:arbres`."""
+    output: str = "application/json"
+    """The output format to ask for; what is no JSON is asked for in one answer, such as GML."""
+    srs: str | None = None
+    """The coordinate reference system to ask for, such as `EPSG:4326`."""
+    filter: str | None = None
+    """A filter in the service's CQL."""
+    size: int = Field(default=1000, ge=1)
+    """How many features to ask for in a page."""
+
+
+class OgcApiSource(HttpLike):
+    """The items of a collection of an OGC API Features."""
+
+    kind: ClassVar[str] = "ogcapi"
+    probed: ClassVar[bool] = False
+    records: ClassVar[str | None] = "features"
+
+    ogcapi: str
+    """The service's address, above `/collections`."""
+    collection: str
+    """The collection's identifier."""
+    params: dict[str, str | int | float | bool] = {}
+    """Query parameters, such as `bbox` or a property's filter."""
+    size: int = Field(default=1000, ge=1)
+    """How many items to ask for in a page."""
+
+
+class SensorThingsSource(HttpLike):
+    """Entities of an OGC SensorThings API 1.1, such as the observations of a datastream."""
+
+    kind: ClassVar[str] = "sensorthings"
+    probed: ClassVar[bool] = False
+    records: ClassVar[str | None] = "value"
+
+    sensorthings: str
+    """The service's address, down to the version."""
+    entities: str
+    """The path of the entities: `Datastreams(12)/Observations`."""
+    since: Duration | None = None
+    """Only observations whose phenomenon is younger than this."""
+    params: dict[str, str | int | float | bool] = {}
+    """Query parameters, such as `$expand` or `$select`."""
+    size: int = Field(default=1000, ge=1)
+    """How many entities to ask for in a page."""
+
+
+class NgsiLdSource(HttpLike):
+    """Entities of an NGSI-LD context broker, as key and value."""
+
+    kind: ClassVar[str] = "ngsild"
+    probed: ClassVar[bool] = False
+
+    ngsild: str
+    """The broker's address, down to `/ngsi-ld/v1`."""
+    type: str
+    """The type of the entities."""
+    attrs: tuple[str, ...] = ()
+    """The attributes to ask for; by default all."""
+    q: str | None = None
+    """A filter in the broker's query language."""
+    tenant: str | None = None
+    """The tenant (`NGSILD-Tenant`)."""
+    context: str | None = None
+    """The address of the JSON-LD context."""
+    size: int = Field(default=500, ge=1, le=1000)
+    """How many entities to ask for in a page."""
+
+
 MODELS: tuple[type[_Source], ...] = (
     HttpSource, RestSource, SqlSource, FolderSource, SftpSource, S3Source, GbfsSource, GtfsSource, GtfsRtSource,
-    PythonSource,
+    OpendatasoftSource, CkanSource, WfsSource, OgcApiSource, SensorThingsSource, NgsiLdSource, PythonSource,
 )  # fmt: skip
 """Every kind of source, in the order of the documentation."""
 
@@ -263,6 +379,12 @@ Source = Annotated[
     | Annotated[GbfsSource, Tag("GbfsSource")]
     | Annotated[GtfsSource, Tag("GtfsSource")]
     | Annotated[GtfsRtSource, Tag("GtfsRtSource")]
+    | Annotated[OpendatasoftSource, Tag("OpendatasoftSource")]
+    | Annotated[CkanSource, Tag("CkanSource")]
+    | Annotated[WfsSource, Tag("WfsSource")]
+    | Annotated[OgcApiSource, Tag("OgcApiSource")]
+    | Annotated[SensorThingsSource, Tag("SensorThingsSource")]
+    | Annotated[NgsiLdSource, Tag("NgsiLdSource")]
     | Annotated[PythonSource, Tag("PythonSource")],
     Discriminator(
         _kind_of,

@@ -22,8 +22,6 @@ from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.store import Release
 
 _PRELOAD = ["dagster", "great_expectations", "odpipeline.quality.engine", "odpipeline.orchestration.definitions"]
-_PROBED = ("http", "folder")
-"""The kinds of source that answer quickly whether something is new."""
 _PATIENCE_SECONDS = 40.0
 """How long all probes together may take: Dagster gives a schedule's tick 60 seconds. What has not answered runs."""
 
@@ -70,7 +68,7 @@ def lots(datasets: Sequence[Dataset], size: int) -> list[list[dg.AssetKey]]:
 
 def _confirmed(dataset: Dataset, town: Town, zones: flow.Zones) -> tuple[Capture, Release] | None:
     """Capture and current release if the source has nothing new, else None; whatever goes wrong is left to the run."""
-    if dataset.source.kind not in _PROBED or zones.store.current(dataset.id) is None:
+    if not dataset.source.probed or zones.store.current(dataset.id) is None:
         return None
     try:
         with closing(flow.recorded(dataset, town, zones)) as stages:

@@ -14,7 +14,24 @@ from typing import Any
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System, Town
 from odpipeline.errors import OdpError, SourceError, located
-from odpipeline.sources import database, folder, gbfs, gtfs, gtfs_rt, rest, s3, sftp, town_code, web
+from odpipeline.sources import (
+    ckan,
+    database,
+    folder,
+    gbfs,
+    gtfs,
+    gtfs_rt,
+    ngsild,
+    ogcapi,
+    opendatasoft,
+    rest,
+    s3,
+    sensorthings,
+    sftp,
+    town_code,
+    web,
+    wfs,
+)
 from odpipeline.sources.asking import small_file
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
 
@@ -30,6 +47,12 @@ KINDS: dict[str, Callable[[Any, Order], Delivery | Unchanged]] = {
     "gbfs": gbfs.extract,
     "gtfs": gtfs.extract,
     "gtfs_rt": gtfs_rt.extract,
+    "opendatasoft": opendatasoft.extract,
+    "ckan": ckan.extract,
+    "wfs": wfs.extract,
+    "ogcapi": ogcapi.extract,
+    "sensorthings": sensorthings.extract,
+    "ngsild": ngsild.extract,
     "python": town_code.extract,
 }
 """Kind of source, as declared → what fetches it."""

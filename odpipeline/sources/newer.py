@@ -98,7 +98,7 @@ def _connected(order: Order) -> AbstractContextManager[duckdb.DuckDBPyConnection
 
 
 def _steps(order: Order) -> list[str]:
-    return [step for step in (order.dataset.format.records or "").split(".") if step]
+    return [step for step in (order.dataset.records or "").split(".") if step]
 
 
 def _records(path: Path, order: Order) -> str:

@@ -9,6 +9,8 @@ cursor, or the declared total is the end.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +26,8 @@ from odpipeline.sources.delivery import Delivery, Intake, Order, Unchanged, inta
 MEDIA_TYPE = "application/x-ndjson"
 """The media type of a delivery of pages."""
 
+_REFUSAL = re.compile(r"<(?:\w+:)?Exception\b[^>]*\bexceptionCode=[\"']([\w.]{1,60})[\"']")
+"""The code of an OGC ExceptionReport (OWS Common, 8), which comes with status 200 too."""
 _BREAKS = str.maketrans("\r\n", "  ")
 
 
@@ -58,24 +62,27 @@ def extract(source: RestSource, order: Order) -> Delivery | Unchanged:
     return delivery
 
 
-def fetch(source: HttpLike, order: Order, door: asking.Door, url: str, paging: Paging) -> None:
-    """Write every page from `url` on to where the delivery goes, one a line.
+def fetch(
+    source: HttpLike, order: Order, door: asking.Door, url: str, paging: Paging,
+    headers: Mapping[str, str] | None = None,
+) -> int:  # fmt: skip
+    """Write every page from `url` on to where the delivery goes, one a line; the number of records.
 
     A list that changes while it is read is read once more from its start.
     Raises: SourceError, SourceUnavailable.
     """
-    for last_try in (False, True):
+    for moved in (False, True):
         try:
             with intake(source, order, where=guard.shown(url)) as arriving:
-                _follow(order, door, url, paging, arriving)
-            return
+                return _follow(order, door, url, paging, arriving, headers)
         except _Moved:
-            if last_try:
+            if moved:
                 raise SourceUnavailable(
                     "the list changed while it was read, twice",
                     where=guard.shown(url),
                     mend="fetch it at a quieter hour, or sort it by an identifier with `params`",
                 ) from None
+    raise AssertionError  # the second round returns or raises
 
 
 class _Moved(Exception):
@@ -104,12 +111,14 @@ class Page:
         except (ValueError, RecursionError):
             found = None  # no JSON, NaN, which JSON does not have, or nested without end
         if not isinstance(found, dict | list):
+            if said := _REFUSAL.search(self._text):
+                raise self.error(f"is a refusal ({said[1]})", f"correct what {self.order.declared} asks for")
             raise self.error("is not JSON", f"see what it answers; {self.order.declared} is for a JSON API")
         return found
 
     def records(self) -> int:
         """How many records stand at `format.records`."""
-        path = self.order.dataset.format.records
+        path = self.order.dataset.records
         found = at(self.document, path) if path else self.document
         if not isinstance(found, list):
             raise self.error(
@@ -131,7 +140,9 @@ class Page:
 
 
 def at(document: Any, path: str) -> Any:
-    """What stands at a dotted path of a parsed document, or None."""
+    """What stands at a dotted path of a parsed document, or None; a key that holds dots itself goes first."""
+    if isinstance(document, dict) and path in document:
+        return document[path]
     for key in path.split("."):
         document = document.get(key) if isinstance(document, dict) else None
     return document
@@ -144,12 +155,14 @@ def with_parameters(url: str, parameters: dict[str, Any]) -> str:
     return urlunsplit(parts._replace(query=urlencode([*kept, *parameters.items()])))
 
 
-def _follow(order: Order, door: asking.Door, url: str, paging: Paging, arriving: Intake) -> None:
+def _follow(
+    order: Order, door: asking.Door, url: str, paging: Paging, arriving: Intake, headers: Mapping[str, str] | None
+) -> int:
     read, seen, total, before = 0, set[str](), None, b""
     following: str | None = with_parameters(url, _first(paging))
     while following:
         seen.add(following)
-        with door.get(following) as response:
+        with door.get(following, headers=headers) as response:
             page = Page(door.page(response), len(seen), order, guard.shown(url))
             count = page.records()
             total = _total(page, paging, total)
@@ -167,6 +180,7 @@ def _follow(order: Order, door: asking.Door, url: str, paging: Paging, arriving:
             raise page.error("still names a next one", f"raise `paging.most` in {order.declared} if there are more")
     if total is not None and read != total:
         raise _Moved
+    return read
 
 
 def _first(paging: Paging) -> dict[str, Any]:
@@ -208,6 +222,10 @@ def _next(
 
 
 def _linked(current: str, target: Any, page: Page, key: str) -> str | None:
+    if isinstance(target, list):  # of links, as OGC and HAL write them
+        target = next(
+            (link.get("href") for link in target if isinstance(link, dict) and link.get("rel") == "next"), None
+        )
     if target in (None, ""):
         return None
     if not isinstance(target, str):
