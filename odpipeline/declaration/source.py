@@ -271,6 +271,8 @@ class CkanSource(HttpLike):
     """The resource's identifier."""
     datastore: bool = False
     """Whether the datastore's dump is read (CSV) instead of the resource's own file."""
+    hosts: tuple[str, ...] = ()
+    """Other addresses where the portal may keep files, such as `https://fichiers.ville.example`; sent no secret."""
 
 
 class WfsSource(HttpLike):

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from odpipeline.declaration.source import GbfsSource
 from odpipeline.errors import SourceError
-from odpipeline.sources import asking, guard, rest
+from odpipeline.sources import asking, elsewhere, guard, rest
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, intake
 
 _LONGEST_TTL = timedelta(hours=1)
@@ -127,31 +125,5 @@ def _told(names: Any) -> str:
     return ", ".join(name for name in list(names)[:40] if _NAME.fullmatch(name)) or "none"
 
 
-@contextmanager
-def _door_to(url: str, home: asking.Door, source: GbfsSource, order: Order) -> Iterator[asking.Door]:
-    """The door to where the feed is: the one of the discovery file, or one of `hosts`, which gets no secret of ours.
-
-    Raises: SourceError when it is neither.
-    """
-    if _at(url, home.origin):
-        yield home
-        return
-    if not any(_at(url, guard.Origin.of(host)) for host in source.hosts):
-        other = guard.Origin.of(url)
-        raise SourceError(
-            f"the discovery file leads from {home.origin} to {other}, which is not declared",
-            where=guard.shown(url),
-            mend=f"add `hosts: [{other}]` to {order.declared} if the operator keeps its feeds there",
-        )
-    open_source = source.model_copy(update={"auth": None})
-    open_system = order.system.model_copy(update={"auth": None}) if order.system else None
-    with asking.door(open_source, replace(order, system=open_system), url) as door:
-        yield door
-
-
-def _at(url: str, origin: guard.Origin) -> bool:
-    try:
-        origin.check(url)
-    except SourceError:
-        return False
-    return True
+def _door_to(url: str, home: asking.Door, source: GbfsSource, order: Order) -> AbstractContextManager[asking.Door]:
+    return elsewhere.door_to(url, home, source, order, what="the discovery file", who="the operator keeps its feeds")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 from odpipeline.declaration.source import NgsiLdSource, Paging
-from odpipeline.sources import asking, rest
+from odpipeline.sources import asking, rest, tally
 from odpipeline.sources.delivery import Delivery, Order
 
 _COUNT = "NGSILD-Results-Count"
@@ -13,21 +13,22 @@ _CONTEXT = '<{}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/
 
 
 def extract(source: NgsiLdSource, order: Order) -> Delivery:
-    """Fetch every entity; what was read is compared with the number that the broker counts.
+    """Fetch every entity; what came is compared with the number that the broker tells first, if it counts.
 
     Raises: SourceError, SourceUnavailable, SecretMissing.
     """
-    asked = {"type": source.type, "count": "true", "attrs": ",".join(source.attrs), "q": source.q}
-    asked["options"] = source.options if source.options == "keyValues" else None
-    address = f"{asking.address(source.ngsild, order).rstrip('/')}/entities"
-    url = rest.with_parameters(address, {key: value for key, value in asked.items() if value})
-    with asking.door(source, order, url) as opened:
-        door = replace(opened, is_platform=True)
-        door.session.headers["Accept"] = "application/json"  # with JSON-LD each entity would hold its context
-        if source.context:
-            door.session.headers["Link"] = _CONTEXT.format(source.context)
-        if source.tenant:
-            door.session.headers["NGSILD-Tenant"] = source.tenant
-        paging = Paging(offset="offset", size="limit", of=source.page_size, total_header=_COUNT)
-        rest.fetch(source, order, door, url, paging)
+    asked: dict[str, Any] = {"type": source.type, "options": "keyValues"}
+    asked |= {"attrs": ",".join(source.attrs)} if source.attrs else {}
+    asked |= {"q": source.q} if source.q else {}
+    headers = {"Accept": "application/json"}  # in JSON-LD each entity would hold its context
+    headers |= {"Link": _CONTEXT.format(source.context)} if source.context else {}
+    headers |= {"NGSILD-Tenant": source.tenant} if source.tenant else {}
+    url = rest.with_parameters(f"{asking.address(source.ngsild, order).rstrip('/')}/entities", asked)
+    with asking.door(source, order, url) as door:
+        counting = rest.with_parameters(url, {"count": "true", "limit": 1, "offset": 0})
+        with door.get(counting, headers=headers) as answer:
+            told = answer.headers.get(_COUNT, "")
+        paging = Paging(offset="offset", size="limit", of=source.size)
+        read = rest.fetch(source, order, door, url, paging, headers)
+    tally.check(int(told) if told.isascii() and told.isdigit() else None, read, "entities", url)
     return Delivery(order.path, "pages.ndjson", rest.MEDIA_TYPE)

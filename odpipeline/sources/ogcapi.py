@@ -5,17 +5,21 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from odpipeline.declaration.source import OgcApiSource, Paging
-from odpipeline.sources import asking, features, rest
+from odpipeline.sources import asking, rest, tally
 from odpipeline.sources.delivery import Delivery, Order
 
 
 def extract(source: OgcApiSource, order: Order) -> Delivery:
-    """Fetch the whole collection.
+    """Fetch every item; what came is compared with the number that the service tells first, if it counts.
 
     Raises: SourceError, SourceUnavailable, SecretMissing.
     """
-    items = f"{asking.address(source.ogcapi, order).rstrip('/')}/collections/{quote(source.collection)}/items"
+    items = f"{asking.address(source.ogcapi, order).rstrip('/')}/collections/{quote(source.collection, safe='')}/items"
     asked = {key: str(value).lower() if isinstance(value, bool) else value for key, value in source.params.items()}
-    # `f` is no part of the standard, but what pygeoapi, ldproxy and GeoServer know; others leave it aside.
+    # `f` is no part of the standard, but servers that answer HTML by default know it.
     url = rest.with_parameters(items, {"f": "json", **asked})
-    return features.fetch(source, order, url, Paging(next="links", size="limit", of=source.page_size))
+    with asking.door(source, order, url) as door:
+        told = rest.at(door.document(rest.with_parameters(url, {"limit": 1})), "numberMatched")
+        read = rest.fetch(source, order, door, url, Paging(next="links", size="limit", of=source.size))
+    tally.check(told if isinstance(told, int) else None, read, "items", url)
+    return Delivery(order.path, "pages.ndjson", rest.MEDIA_TYPE)

@@ -89,7 +89,7 @@ def test_what_is_no_opendatasoft_portal_is_told(server, order):
 
 
 def resource(server, **more):
-    said = {"url": server.at("/f/parkings.csv"), "last_modified": "2026-03-01", "hash": "", "metadata_modified": None}
+    said = {"url": server.at("/f/parkings.csv"), "last_modified": "2026-03-01", "hash": "", "url_type": "upload"}
     body = json.dumps({"success": True, "result": said | more})
     server.answers |= {
         "/api/3/action/resource_show": lambda visit: visit.say(200, body),
