@@ -85,6 +85,9 @@ class _Source(Closed):
 class HttpLike(_Source):
     """What every kind of source over HTTP says."""
 
+    is_platform: ClassVar[bool] = False
+    """Whether what answers is a known open-data platform; its words about a refused question may be shown."""
+
     auth: Auth | None = None
     """How the system lets us in; by default as the system says."""
     internal: bool = False
@@ -247,6 +250,7 @@ class OpendatasoftSource(HttpLike):
     """A dataset of an Opendatasoft portal, by its export (Explore API 2.1): its records stop at 10,000 rows."""
 
     kind: ClassVar[str] = "opendatasoft"
+    is_platform: ClassVar[bool] = True
 
     opendatasoft: str
     """The portal's address."""
@@ -264,6 +268,7 @@ class CkanSource(HttpLike):
     """A resource of a CKAN portal: its file, or the dump of its datastore."""
 
     kind: ClassVar[str] = "ckan"
+    is_platform: ClassVar[bool] = True
 
     ckan: str
     """The portal's address."""
@@ -279,6 +284,7 @@ class WfsSource(HttpLike):
     """The features of one layer of a Web Feature Service 2.0."""
 
     kind: ClassVar[str] = "wfs"
+    is_platform: ClassVar[bool] = True
     probed: ClassVar[bool] = False
     records: ClassVar[str | None] = "features"
 
@@ -300,6 +306,7 @@ class OgcApiSource(HttpLike):
     """The items of a collection of an OGC API Features."""
 
     kind: ClassVar[str] = "ogcapi"
+    is_platform: ClassVar[bool] = True
     probed: ClassVar[bool] = False
     records: ClassVar[str | None] = "features"
 
@@ -317,6 +324,7 @@ class SensorThingsSource(HttpLike):
     """Entities of an OGC SensorThings API 1.1, such as the observations of a datastream."""
 
     kind: ClassVar[str] = "sensorthings"
+    is_platform: ClassVar[bool] = True
     probed: ClassVar[bool] = False
     records: ClassVar[str | None] = "value"
 
@@ -336,6 +344,7 @@ class NgsiLdSource(HttpLike):
     """Entities of an NGSI-LD context broker, as key and value."""
 
     kind: ClassVar[str] = "ngsild"
+    is_platform: ClassVar[bool] = True
     probed: ClassVar[bool] = False
 
     ngsild: str

@@ -22,7 +22,7 @@ from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from odpipeline.declaration.source import HttpLike
 from odpipeline.errors import OdpError, SourceError, SourceUnavailable
-from odpipeline.sources import entering, guard
+from odpipeline.sources import complaints, entering, guard
 from odpipeline.sources.delivery import Delivery, Order, Validators, intake
 
 CHUNK_BYTES = 1 << 16
@@ -46,6 +46,8 @@ class Door:
     pace: _Pace
     deadline: float
     declared: str
+    is_platform: bool = False
+    """Whether an open-data platform answers, whose words about a question that it refuses are shown."""
 
     @contextmanager
     def get(
@@ -155,6 +157,9 @@ class Door:
                 mend="wait for the next run; if it goes on, ask the system's owner",
             )
         if status != 200:
+            if self.is_platform and (told := complaints.said(self._start(response))):
+                mend = f"correct what {self.declared} asks for"
+                raise SourceError(f"the platform refuses (HTTP {status}): {told}", where=where, mend=mend)
             what, mend = _STATUS.get(status, (f"the system answers HTTP {status} instead of data", "ask its owner why"))
             raise SourceError(what, where=where, mend=mend.format(entry=self.entry.told, declared=self.declared))
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -166,6 +171,10 @@ class Door:
             )
         if media_type(response) in ("text/html", "application/xhtml+xml"):
             raise self._web_page(where)
+
+    def _start(self, response: requests.Response) -> bytes:
+        with self._worded(response.url):
+            return next(response.iter_content(CHUNK_BYTES), b"")
 
     def _web_page(self, where: str) -> SourceError:
         return SourceError(
@@ -266,6 +275,7 @@ def door(source: HttpLike, order: Order, url: str) -> Iterator[Door]:
             _Pace(pause, order.folder.parent / f".pace-{named}"),
             deadline,
             order.declared,
+            source.is_platform,
         )
 
 

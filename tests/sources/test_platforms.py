@@ -6,6 +6,8 @@ import json
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from odpipeline import flow
 from odpipeline.declaration import read_town
@@ -18,7 +20,8 @@ from odpipeline.declaration.source import (
     WfsSource,
 )
 from odpipeline.errors import SourceError, SourceUnavailable
-from odpipeline.sources import Unchanged, Validators, ckan, ngsild, ogcapi, opendatasoft, sensorthings, wfs
+from odpipeline.sources import Unchanged, Validators, ckan, complaints, ngsild, ogcapi, opendatasoft, sensorthings, wfs
+from tests.servers import http_server
 from tests.towns import write_town
 
 CSV = b"id;places\nA;12\n"
@@ -146,7 +149,9 @@ def layer(server, **more):
 
 def test_a_wfs_gives_every_feature_although_it_gives_fewer_than_asked(server, order):
     serve_wfs(server, 5)
-    delivery = wfs.extract(layer(server, srs="EPSG:4326", filter="essence='Tilleul'", size=3), order(records="features"))
+    delivery = wfs.extract(
+        layer(server, srs="EPSG:4326", filter="essence='Tilleul'", size=3), order(records="features")
+    )
     assert [f["properties"]["id"] for f in pages(delivery, "features")] == list(range(5))
     asked = query(server.visits[-1])
     assert (asked["srsName"], unquote(asked["cql_filter"])) == ("EPSG:4326", "essence='Tilleul'")
@@ -186,7 +191,9 @@ def test_an_ogc_api_is_followed_by_its_links(server, order):
         visit.say(200, json.dumps(found), Content_Type="application/geo+json")
 
     server.answers["/collections/arbres/items"] = answer
-    delivery = ogcapi.extract(OgcApiSource(ogcapi=server.at(""), collection="arbres", internal=True, size=2), order(records="features"))
+    delivery = ogcapi.extract(
+        OgcApiSource(ogcapi=server.at(""), collection="arbres", internal=True, size=2), order(records="features")
+    )
     assert [f["id"] for f in pages(delivery, "features")] == [f"arbres.{n}" for n in range(5)]
 
 
@@ -228,6 +235,109 @@ def test_ngsi_ld_entities_come_page_by_page_with_tenant_and_context(server, orde
     assert query(server.visits[0])["options"] == "keyValues"
 
 
+def test_an_export_whose_filter_knows_the_time_is_always_asked_for(portal, order):
+    server, _ = portal
+    first = opendatasoft.extract(ods(server, where="date > now(days=-7)"), order())
+    again = opendatasoft.extract(ods(server, where="date > now(days=-7)"), order(as_since(first)))
+    assert again.path.read_bytes() == CSV
+
+
+def test_of_a_file_that_ckan_only_links_to_its_own_host_tells(server, order):
+    resource(server, url_type=None)
+    server.answers["/f/parkings.csv"] = lambda visit: (
+        visit.say(304) if visit.headers["If-None-Match"] == '"v1"' else visit.say(200, CSV, ETag='"v1"')
+    )
+    source = CkanSource(ckan=server.at(""), resource="r1", internal=True)
+    first = ckan.extract(source, order())
+    assert ckan.extract(source, order(as_since(first))) == Unchanged("304 by ETag")
+
+
+def test_a_declared_host_of_ckan_files_gets_no_secret(server, order, monkeypatch):
+    monkeypatch.setenv("ODP_CLE", "secret")
+    with http_server() as other:
+        other.answers["/parkings.csv"] = lambda visit: visit.say(200, CSV)
+        resource(server, url=other.at("/parkings.csv"))
+        source = CkanSource(
+            ckan=server.at(""), resource="r1", internal=True, hosts=(other.at("/"),), auth={"bearer": "ODP_CLE"}
+        )
+        assert ckan.extract(source, order()).path.read_bytes() == CSV
+        assert server.visits[0].headers["Authorization"] == "Bearer secret"
+        assert other.visits[0].headers["Authorization"] is None
+
+
+def test_a_part_of_a_layer_in_gml_is_told(server, order):
+    body = b'<wfs:FeatureCollection xmlns:wfs="http://www.opengis.net/wfs/2.0" numberMatched="12000" numberReturned="10000"/>'
+    server.answers["/wfs"] = lambda visit: visit.say(200, body, Content_Type="application/gml+xml")
+    with pytest.raises(SourceUnavailable, match="the service gives 10,000 of 12,000 features in one answer"):
+        wfs.extract(layer(server, output="application/gml+xml; version=3.2"), order())
+
+
+def test_a_gml_that_is_an_exception_report_is_an_error(server, order):
+    server.answers["/wfs"] = lambda visit: visit.say(200, REFUSAL, Content_Type="application/xml")
+    with pytest.raises(SourceError, match="InvalidParameterValue"):
+        wfs.extract(layer(server, output="application/gml+xml; version=3.2"), order())
+
+
+def test_an_ngsi_ld_list_that_does_not_hold_what_was_counted_delivers_nothing(server, order):
+    found = json.dumps([{"id": "a"}])
+    server.answers["/entities"] = lambda visit: visit.say(
+        200, found if query(visit)["offset"] == "0" else "[]", NGSILD_Results_Count="3"
+    )
+    with pytest.raises(SourceUnavailable, match="the service told of 3 entities, and 1 came"):
+        ngsild.extract(NgsiLdSource(ngsild=server.at(""), type="ParkingSpot", internal=True), order())
+
+
+def test_a_filter_and_a_window_of_time_hold_together(server, order):
+    server.answers["/Observations"] = lambda visit: visit.say(200, '{"value": [{"result": 1}]}')
+    source = SensorThingsSource(
+        sensorthings=server.at(""), entities="Observations", since="7 d", internal=True,
+        params={"$filter": "result gt 1 or result lt 0"},
+    )  # fmt: skip
+    sensorthings.extract(source, order(records="value"))
+    asked = query(server.visits[0])
+    assert asked["$filter"].startswith("(result gt 1 or result lt 0) and phenomenonTime ge 20")
+    assert asked["$orderby"] == "phenomenonTime asc"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"error_code": "ODSQLError", "message": "Unknown field: plces"}', "ODSQLError: Unknown field: plces"),
+        (b'{"success": false, "error": {"__type": "Not Found Error", "message": "Not found"}}', "Not Found Error: Not found"),
+        (b'{"code": "InvalidParameterValue", "description": "bbox is wrong"}', "InvalidParameterValue: bbox is wrong"),
+        (b'{"type": "https://uri.etsi.org/ngsi-ld/errors/BadRequestData", "title": "Bad request", "detail": "no type"}',
+         "Bad request: no type"),
+        (b'{"code": 400, "type": "error", "message": "Not a path"}', "400: Not a path"),
+        (REFUSAL, "InvalidParameterValue: Feature type ville:arbre unknown"),
+        (b'{"message": "see https://data.ville.example/x?apikey=abc"}', "see https://data.ville.example/x"),
+        (b"[]", ""), (b"", ""), (b"<ExceptionReport>", ""),
+    ],
+)  # fmt: skip
+def test_a_platform_that_refuses_is_heard(body, told):
+    assert complaints.said(body) == told
+
+
+@given(st.binary() | st.recursive(st.none() | st.text(), lambda e: st.lists(e) | st.dictionaries(
+    st.sampled_from(["error", "message", "code", "description"]), e)).map(lambda v: json.dumps(v).encode()))  # fmt: skip
+def test_no_answer_makes_a_message_long_or_breaks_it(body):
+    told = complaints.said(body)
+    assert len(told) <= 200
+    assert told.isprintable()
+
+
+def test_the_refusal_of_a_query_reaches_the_message(portal, order):
+    server, _ = portal
+    server.answers["/api/explore/v2.1/catalog/datasets/parkings/exports/csv"] = lambda visit: visit.say(
+        400, '{"error_code": "ODSQLError", "message": "Unknown field: plces"}'
+    )
+    with pytest.raises(SourceError) as error:
+        opendatasoft.extract(ods(server, where="plces > 0"), order())
+    assert str(error.value) == (
+        f"{server.at('/api/explore/v2.1/catalog/datasets/parkings/exports/csv')}: the platform refuses (HTTP 400): "
+        "ODSQLError: Unknown field: plces; correct what assets/mobilite/parkings.yaml:6 asks for"
+    )
+
+
 KIND = """
 title: Essai
 description: Un essai.
@@ -236,6 +346,9 @@ source: SOURCE
 fields: FIELDS
 personal_data: none
 """
+
+
+GEOGRAPHIC = "[{name: id, type: integer}, {name: essence}, {name: geometry, type: geojson}]"
 
 
 @pytest.mark.parametrize(
@@ -248,10 +361,15 @@ personal_data: none
          '[{name: id, type: integer, source: "@iot.id"}, {name: valeur, type: number, source: result}]', ["1", "0.5"]),
         ('{ngsild: "ADDRESS/ngsi-ld/v1", type: ParkingSpot, internal: true}', "[{name: id}, {name: status}]",
          ["urn:ngsi-ld:ParkingSpot:1", "free"]),
+        ('{wfs: "ADDRESS/wfs", layer: "ville:arbres", internal: true}', GEOGRAPHIC, ["0", "Tilleul"]),
+        ('{ogcapi: "ADDRESS", collection: arbres, internal: true}', GEOGRAPHIC, ["0", "Tilleul"]),
     ],
 )  # fmt: skip
 def test_each_platform_goes_the_whole_way(server, portal, tmp_path, source, fields, first):
     resource(server)
+    serve_wfs(server, 5)
+    collection = {"type": "FeatureCollection", "features": [feature(0)], "links": [], "numberMatched": 1}
+    server.answers["/collections/arbres/items"] = lambda v: v.say(200, json.dumps(collection))
     server.answers["/v1.1/Observations"] = lambda v: v.say(200, json.dumps({"value": [{"@iot.id": 1, "result": 0.5}]}))
     server.answers["/ngsi-ld/v1/entities"] = lambda v: v.say(
         200,
@@ -266,4 +384,4 @@ def test_each_platform_goes_the_whole_way(server, portal, tmp_path, source, fiel
     town = read_town(tmp_path)
     *_, last = flow.publication(town.dataset("essai"), town, flow.Zones.of(town))
     with (last.folder / "essai.csv").open(newline="") as text:
-        assert list(csv.reader(text))[1] == first
+        assert list(csv.reader(text))[1][:2] == first
