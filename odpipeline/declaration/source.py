@@ -272,12 +272,22 @@ class CkanSource(HttpLike):
 
     ckan: str
     """The portal's address."""
-    resource: str
-    """The resource's identifier."""
+    resource: str | None = None
+    """The resource's identifier; or `dataset` and `file`."""
+    dataset: str | None = None
+    """The dataset's name, as in its address."""
+    file: str | None = None
+    """With `dataset`: the resource's name there."""
     datastore: bool = False
     """Whether the datastore's dump is read (CSV) instead of the resource's own file."""
     hosts: tuple[str, ...] = ()
     """Other addresses where the portal may keep files, such as `https://fichiers.ville.example`; sent no secret."""
+
+    @model_validator(mode="after")
+    def _one_resource(self) -> Self:
+        if (self.resource is None) == (self.dataset is None) or (self.dataset is None) != (self.file is None):
+            raise ValueError("name `resource`, or `dataset` and `file`")
+        return self
 
 
 class WfsSource(HttpLike):
@@ -298,6 +308,8 @@ class WfsSource(HttpLike):
     """The coordinate reference system to ask for, such as `EPSG:4326`."""
     filter: str | None = None
     """A filter in the service's CQL."""
+    sort: str | None = None
+    """The attribute to sort by: a layer without a key is else in no order, and its pages may overlap."""
     size: int = Field(default=1000, ge=1)
     """How many features to ask for in a page."""
 

@@ -24,7 +24,7 @@ def extract(source: CkanSource, order: Order) -> Delivery | Unchanged:
     with asking.door(source, order, portal) as door:
         resource = _resource(door, portal, source, order)
         if source.datastore:
-            dump = f"{portal}/datastore/dump/{quote(source.resource, safe='')}?bom=False"
+            dump = f"{portal}/datastore/dump/{quote(resource['id'], safe='')}?bom=False"
             return _one(source, order, door, dump, None)
         url = guard.joined(f"{portal}/", resource["url"])
         who = "the portal keeps its files"
@@ -51,11 +51,22 @@ def _one(source: CkanSource, order: Order, door: asking.Door, url: str, state: s
 def _resource(door: asking.Door, portal: str, source: CkanSource, order: Order) -> dict[str, Any]:
     """What CKAN states of the resource.
 
-    Raises: SourceError when that has no address.
+    Raises: SourceError when that has no address or identifier, or when there are several of that name.
     """
-    url = f"{portal}/api/3/action/resource_show"
-    found = rest.at(door.document(rest.with_parameters(url, {"id": source.resource})), "result")
-    if not isinstance(found, dict) or not isinstance(found.get("url"), str):
+    action, identifier = ("resource_show", source.resource) if source.resource else ("package_show", source.dataset)
+    url = f"{portal}/api/3/action/{action}"
+    found = rest.at(door.document(rest.with_parameters(url, {"id": identifier})), "result")
+    if source.file:
+        listed = rest.at(found, "resources")
+        named = [each for each in (listed if isinstance(listed, list) else []) if rest.at(each, "name") == source.file]
+        if len(named) != 1:
+            raise SourceError(
+                f"the dataset has {len(named) or 'no'} resources of that name",
+                where=guard.shown(url),
+                mend=f"correct `file` in {order.declared}, or name the identifier instead: `resource`",
+            )
+        found = named[0]
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in ("id", "url")):
         raise SourceError(
             "the portal does not describe the resource as CKAN does",
             where=guard.shown(url),

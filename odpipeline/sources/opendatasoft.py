@@ -33,8 +33,8 @@ def extract(source: OpendatasoftSource, order: Order) -> Delivery | Unchanged:
     known = asking.fingerprint(f"{about} {url}")  # of both: the portal's date is no header that could be sent back
     with asking.door(source, order, about) as door:
         processed = _processed(door.document(about), about, order)
-        if _CLOCK.search(source.where or ""):
-            processed = None  # what the filter lets through changes by itself
+        if _CLOCK.search(f"{source.where} {source.select}"):
+            processed = None  # the answer changes by itself
         if processed and order.since and (order.since.asked, order.since.last_modified) == (known, processed):
             return Unchanged("same data_processed")
         with door.get(url) as answer:

@@ -21,7 +21,7 @@ def extract(source: WfsSource, order: Order) -> Delivery:
     """
     asked = {
         "service": "WFS", "version": "2.0.0", "request": "GetFeature", "typeNames": source.layer,
-        "srsName": source.srs, "cql_filter": source.filter,
+        "srsName": source.srs, "cql_filter": source.filter, "sortBy": source.sort,
     }  # fmt: skip
     url = rest.with_parameters(asking.address(source.wfs, order), {key: value for key, value in asked.items() if value})
     features = rest.with_parameters(url, {"outputFormat": source.output})

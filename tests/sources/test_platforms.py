@@ -92,7 +92,13 @@ def test_what_is_no_opendatasoft_portal_is_told(server, order):
 
 
 def resource(server, **more):
-    said = {"url": server.at("/f/parkings.csv"), "last_modified": "2026-03-01", "hash": "", "url_type": "upload"}
+    said = {
+        "id": "r1",
+        "url": server.at("/f/parkings.csv"),
+        "last_modified": "2026-03-01",
+        "hash": "",
+        "url_type": "upload",
+    }
     body = json.dumps({"success": True, "result": said | more})
     server.answers |= {
         "/api/3/action/resource_show": lambda visit: visit.say(200, body),
@@ -115,6 +121,28 @@ def test_a_ckan_file_at_another_host_is_not_fetched(server, order):
     resource(server, url="https://stockage.example/parkings.csv")
     with pytest.raises(SourceError, match="which is not declared"):
         ckan.extract(CkanSource(ckan=server.at(""), resource="r1", internal=True), order())
+
+
+@pytest.mark.parametrize(("names", "told"), [([], "no resources"), (["Parkings", "Parkings"], "2 resources")])
+def test_a_ckan_file_is_found_by_its_name_in_its_dataset(server, order, names, told):
+    source = CkanSource(ckan=server.at(""), dataset="stationnement", file="Parkings", internal=True)
+    resource(server)
+
+    def serve(*names):
+        listed = [{"id": f"r{n}", "name": name, "url": server.at("/f/parkings.csv")} for n, name in enumerate(names)]
+        body = json.dumps({"success": True, "result": {"resources": listed}})
+        server.answers["/api/3/action/package_show"] = lambda visit: visit.say(200, body)
+
+    serve("Notice", "Parkings")
+    assert ckan.extract(source, order()).path.read_bytes() == CSV
+    serve("Notice", *names)
+    with pytest.raises(SourceError, match=f"the dataset has {told} of that name"):
+        ckan.extract(source, order())
+
+
+def test_a_ckan_resource_is_named_in_one_way():
+    with pytest.raises(ValueError, match="name `resource`, or `dataset` and `file`"):
+        CkanSource(ckan="https://data.ville.example", dataset="stationnement")
 
 
 def test_a_ckan_refusal_is_told(server, order):
@@ -150,11 +178,11 @@ def layer(server, **more):
 def test_a_wfs_gives_every_feature_although_it_gives_fewer_than_asked(server, order):
     serve_wfs(server, 5)
     delivery = wfs.extract(
-        layer(server, srs="EPSG:4326", filter="essence='Tilleul'", size=3), order(records="features")
+        layer(server, srs="EPSG:4326", filter="essence='Tilleul'", sort="id", size=3), order(records="features")
     )
     assert [f["properties"]["id"] for f in pages(delivery, "features")] == list(range(5))
     asked = query(server.visits[-1])
-    assert (asked["srsName"], unquote(asked["cql_filter"])) == ("EPSG:4326", "essence='Tilleul'")
+    assert (asked["srsName"], asked["sortBy"], unquote(asked["cql_filter"])) == ("EPSG:4326", "id", "essence='Tilleul'")
 
 
 def test_a_wfs_that_gives_fewer_than_it_told_delivers_nothing(server, order):
