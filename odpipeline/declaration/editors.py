@@ -31,7 +31,7 @@ from odpipeline.declaration.dataset import (
 )
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
-from odpipeline.declaration.source import MODELS, Newer, Paging
+from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
 from odpipeline.declaration.town import Night, Publisher, System, Town
 from odpipeline.declaration.wording import fields
 from odpipeline.declaration.words import (
@@ -80,6 +80,8 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     *((f"`source:` of the kind `{model.kind}`", model) for model in MODELS),
     ("`source.paging:`", Paging),
     ("`source.incremental:` of the kind `rest`", Newer),
+    ("`source.sql:`, a table", SqlTable),
+    ("`source.incremental:` of the kind `sql`", Watermark),
     ("`auth:` of a source or a system", Auth),
     ("`auth.basic:`", Basic),
     ("`auth.header:`", HeaderSecret),

@@ -119,14 +119,34 @@ class RestSource(HttpLike):
     """Asks only for what is new. What the system deletes is then not noticed: leave it out if it deletes."""
 
 
+class SqlTable(Closed):
+    """A table or a view, instead of a query."""
+
+    table: str
+    """Its name, with the schema in front where there is one: `stationnement.parkings`."""
+    columns: tuple[str, ...] = ()
+    """The columns to read; by default all."""
+
+
+class Watermark(Closed):
+    """Reads only rows beyond the last capture's watermark; the capture then holds both: it is always whole."""
+
+    column: str
+    """A column of the result that grows with each change, such as the time of the last one."""
+    overlap: Duration = Field(default="1 h", validate_default=True)
+    """How much of what is known already is read again: transactions commit late."""
+
+
 class SqlSource(_Source):
     """The rows of one query, read in a read-only session; the system's address is an SQLAlchemy URL."""
 
     kind: ClassVar[str] = "sql"
     probed: ClassVar[bool] = False
 
-    sql: str
-    """A SELECT statement."""
+    sql: str | SqlTable
+    """A SELECT statement, or `{table: …}`."""
+    incremental: Watermark | None = None
+    """Reads only what is new. What the database deletes is then not noticed: leave it out if rows are deleted."""
 
 
 class DropSource(_Source):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -20,10 +21,15 @@ from sqlalchemy.exc import ArgumentError
 from odpipeline.declaration.source import SqlSource
 from odpipeline.declaration.words import spell_duration
 from odpipeline.errors import SourceError
+from odpipeline.sources import watermark
 from odpipeline.sources.delivery import Delivery, Order
 from odpipeline.sources.rows import Dialect, Query, Rows, refuse_twins
 
-DIALECTS = {"postgresql": "odpipeline.sources.postgresql", "sqlite": "odpipeline.sources.sqlite"}
+_CURSORS = "odpipeline.sources.cursors"
+DIALECTS = {
+    "postgresql": "odpipeline.sources.postgresql", "sqlite": "odpipeline.sources.sqlite", "mysql": _CURSORS,
+    "mariadb": _CURSORS, "mssql": _CURSORS, "oracle": _CURSORS,
+}  # fmt: skip
 """The name before `://` (without a driver's `+name`) → the module whose `rows` reads it.
 
 Imported when a query runs: the drivers bring pandas along, a second that no other command should pay.
@@ -41,7 +47,8 @@ def extract(source: SqlSource, order: Order) -> Delivery:
     Raises: SourceError, SourceUnavailable, SecretMissing.
     """
     url = _address(order)
-    query = Query(source.sql.strip().rstrip(";").rstrip(), source.timeout.total_seconds(), _shown(url), order.declared)
+    mark = "`" if url.get_backend_name() in ("mysql", "mariadb") else '"'
+    query = Query(_select(source, mark), source.timeout.total_seconds(), _shown(url), order.declared)
     module = DIALECTS.get(url.get_backend_name())
     if module is None:
         raise SourceError(
@@ -50,9 +57,28 @@ def extract(source: SqlSource, order: Order) -> Delivery:
             mend=f"the supported kinds are {', '.join(DIALECTS)}; have the system export files instead",
         )
     dialect: Dialect = importlib.import_module(module).rows
-    with dialect(url, order.root, query) as rows:
-        _write(rows, source, order, query)
+    before = order.earlier() if source.incremental else None
+    if source.incremental and before:
+        since = watermark.newest(source.incremental, before, order)
+        asked = replace(query, sql=watermark.narrowed(query.sql, source.incremental, since, mark))
+        with dialect(url, order.root, asked) as rows:
+            _write(rows, source, order, asked)
+    if not before or not watermark.merge(order, before):  # other columns than before: everything is read anew
+        with dialect(url, order.root, query) as rows:
+            _write(rows, source, order, query)
     return Delivery(order.path, "query.parquet", "application/vnd.apache.parquet")
+
+
+def _select(source: SqlSource, mark: str) -> str:
+    """The declared query, or that of the declared table, with names in the dialect's own quotes."""
+    if isinstance(source.sql, str):
+        return source.sql.strip().rstrip(";").rstrip()
+
+    def quoted(name: str) -> str:
+        return f"{mark}{name.replace(mark, mark * 2)}{mark}"
+
+    chosen = ", ".join(map(quoted, source.sql.columns)) or "*"
+    return f"SELECT {chosen} FROM {'.'.join(map(quoted, source.sql.table.split('.')))}"
 
 
 def _address(order: Order) -> URL:

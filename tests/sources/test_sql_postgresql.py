@@ -134,10 +134,10 @@ def test_an_address_that_cannot_be_read_is_not_shown(read, url):
 
 def test_other_databases_name_the_supported_ones(read):
     with pytest.raises(SourceError) as error:
-        read("SELECT 1", "mysql+pymysql://u:secret@base.example/ville")
+        read("SELECT 1", "firebird://u:secret@base.example/ville")
     assert str(error.value) == (
-        "mysql://base.example/ville: databases of the kind 'mysql' cannot be read; "
-        "the supported kinds are postgresql, sqlite; have the system export files instead"
+        "firebird://base.example/ville: databases of the kind 'firebird' cannot be read; the supported kinds are "
+        "postgresql, sqlite, mysql, mariadb, mssql, oracle; have the system export files instead"
     )
 
 
