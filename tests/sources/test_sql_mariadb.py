@@ -22,7 +22,6 @@ from tests.mariadb_server import mariadb as mariadb_server
 from tests.servers import PASSWORD, free_port
 from tests.towns import write_town
 
-
 # A cursor of pymysql whose connection was cut complains when it is collected, in whichever test that happens.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

@@ -154,3 +154,18 @@ def test_an_address_that_the_environment_lacks(order, monkeypatch):
 
 def test_every_character_of_a_password_gets_through(postgresql):
     assert make_url(postgresql).password == PASSWORD
+
+
+def test_a_table_is_read_by_its_name_and_then_only_what_is_new(postgresql, order, tmp_path):
+    with adbc_driver_postgresql.dbapi.connect(postgresql, autocommit=True) as connection, connection.cursor() as run:
+        run.execute("CREATE SCHEMA suivi")
+        run.execute('CREATE TABLE suivi."Mandats" (id int, maj timestamptz, n int)')
+        run.execute("INSERT INTO suivi.\"Mandats\" VALUES (1, '2026-03-01 10:00+01', 1), (2, '2026-03-02 10:00+01', 2)")
+        declared = SqlSource(sql={"table": "suivi.Mandats"}, incremental={"column": "maj", "overlap": "30 min"})
+        before = tmp_path / "before.parquet"
+        database.extract(declared, order(url=postgresql, key=("id",))).path.replace(before)
+        run.execute("UPDATE suivi.\"Mandats\" SET n = 20, maj = '2026-03-02 10:20+01' WHERE id = 2")
+        run.execute('DELETE FROM suivi."Mandats" WHERE id = 1')  # what is deleted stays
+        run.execute('INSERT INTO suivi."Mandats" VALUES (3, now(), 3)')
+        merged = database.extract(declared, order(url=postgresql, earlier=before, key=("id",))).path
+    assert [(row["id"], row["n"]) for row in pq.read_table(merged).to_pylist()] == [(1, 1), (2, 20), (3, 3)]
