@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from odpipeline import catalogue, flow, portal, profiling, quality, sources
+from odpipeline import catalogue, flow, portal, profiling, quality
 from odpipeline.declaration import editors, explain, pinned, read_town, starter
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.source import MODELS
@@ -266,7 +266,9 @@ def take_schema(
     town: TownFolder = Path(),
 ) -> None:
     """Take a Table Schema into the town and pin it by its hash, so that datasets can name it."""
-    content = sources.small_file(origin) if "://" in origin else _bytes(Path(origin))
+    from odpipeline.sources.asking import small_file  # an HTTP client: only where it asks
+
+    content = small_file(origin) if "://" in origin else _bytes(Path(origin))
     typer.echo(f"taken: {pinned.take(town.resolve(), name, content, origin)}; name it with: schema: {name}")
 
 

@@ -7,6 +7,8 @@ an integer, read '0x1F' and '1_000', and drop the offset of a TIMESTAMP.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -21,14 +23,19 @@ DUCK_TYPES: dict[str, str] = {
 }  # fmt: skip
 """Table Schema type → DuckDB type of the conformed column; datetimes are in UTC."""
 
-BLANKS = " \t\r\n\u00a0\u202f"
-"""What stands around a value without being part of it; the two no-break blanks separate French thousands too."""
+BLANKS = " \t\r\n\u00a0\u202f\u2009"
+"""What stands around a value without being part of it; the last three separate French thousands too."""
 
-_BLANK = r"[ \t\r\n\x{a0}\x{202f}]"
+_BLANK = r"[ \t\r\n\x{a0}\x{202f}\x{2009}]"
 _AROUND = f"{_BLANK}*"
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _GEOJSON = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection",
             "Feature", "FeatureCollection")  # fmt: skip
+
+
+_MONTHS = ("janvier|janv|jan", "fevrier|fevr|fev", "mars|mar", "avril|avr", "mai", "juin", "juillet|juil",
+           "aout|aou", "septembre|sept|sep", "octobre|oct", "novembre|nov", "decembre|dec")  # fmt: skip
+"""French months and their usual abbreviations, without accents."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def _signs(field: TableField, spelling: Spelling) -> tuple[str, str]:
     """(decimal signs, thousands signs), each as a character class of RE2."""
     declared = field.decimalChar or spelling.decimal
     decimals = declared + ("." if spelling.native and declared != "." else "")
-    groups = " \u00a0\u202f" + (field.groupChar or "")
+    groups = " \u00a0\u202f\u2009" + (field.groupChar or "")
     return _class(decimals), _class("".join(sign for sign in groups if sign not in decimals))
 
 
@@ -188,12 +195,33 @@ def _formatted(text: str, field: TableField, spelling: Spelling, iso: str) -> st
     """Read by the declared strptime pattern; a workbook's own dates come in ISO 8601 beside it."""
     kind = DUCK_TYPES[field.type]
     ways = []
-    for cell in (text, trimmed(text)):
-        moment = f"try_strptime({cell}, {literal(field.format)})"
+    spelled = [(cell, field.format) for cell in (text, trimmed(text))]
+    if re.search("%[Bb]", field.format):
+        spelled.append((_with_numbered_months(trimmed(text)), re.sub("%[Bb]", "%m", _small(field.format))))
+    for cell, pattern in spelled:
+        moment = f"try_strptime({cell}, {literal(pattern)})"
         if field.type == "datetime":
             moment = _instant(moment) if "%z" in field.format.lower() else _local(moment, spelling)
         ways.append(f"CAST({moment} AS {kind})")
     return f"coalesce({', '.join((*ways, iso) if spelling.native else ways)})"
+
+
+def _small(pattern: str) -> str:
+    """A strptime pattern with its own words in small letters, without accents."""
+    return "".join(part if part.startswith("%") else _plain(part) for part in re.split(r"(%[a-zA-Z-])", pattern))
+
+
+def _plain(text: str) -> str:
+    apart = unicodedata.normalize("NFKD", text.lower())
+    return "".join(sign for sign in apart if not unicodedata.combining(sign))
+
+
+def _with_numbered_months(text: str) -> str:
+    """`1er févr. 2026` → `1 02 2026`: French months as numbers, in small letters without accents."""
+    found = f"regexp_replace(lower(strip_accents({text})), '\\b1er\\b', '1')"
+    for number, names in enumerate(_MONTHS, 1):
+        found = f"regexp_replace({found}, '\\b({names})\\b[.]?', '{number:02}')"
+    return found
 
 
 def _instant(moment: str) -> str:

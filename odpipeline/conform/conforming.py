@@ -7,16 +7,16 @@ are no rows.
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
-from odpipeline.conform import columnar, delimited, gbfs, geographic, gtfs, gtfs_rt, totem, tree, workbook, xml
 from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
 from odpipeline.conform.computed import with_computed
@@ -29,20 +29,24 @@ from odpipeline.landing import Capture
 from odpipeline.verdict import Finding
 
 _READERS = {
-    "csv": delimited.read,
-    "excel": workbook.read,
-    "json": tree.read,
-    "parquet": columnar.read,
-    "gbfs": gbfs.read,
-    "gtfs": gtfs.read,
-    "gtfs_rt": gtfs_rt.read,
-    "geojson": geographic.geojson,
-    "geopackage": geographic.geopackage,
-    "shapefile": geographic.shapefile,
-    "gml": geographic.gml,
-    "xml": xml.read,
-    "totem": totem.read,
+    "csv": "delimited.read",
+    "excel": "workbook.read",
+    "json": "tree.read",
+    "parquet": "columnar.read",
+    "gbfs": "gbfs.read",
+    "gtfs": "gtfs.read",
+    "gtfs_rt": "gtfs_rt.read",
+    "geojson": "geographic.geojson",
+    "geopackage": "geographic.geopackage",
+    "shapefile": "geographic.shapefile",
+    "gml": "geographic.gml",
+    "xml": "xml.read",
+    "totem": "totem.read",
 }
+"""Format → the module beside this one and its function `(connection, path, dataset, folder) -> Delivered`.
+
+Imported when a delivery has that format: most deliveries are CSV, and protobuf is none of their business.
+"""
 _DECLARED = ("xml", "totem")
 """Formats that nothing but the declaration tells: an error page may be XML too."""
 _FEATURES = re.compile(rb'\{[^][{}]*"type"\s*:\s*"Feature(Collection)?"')
@@ -135,9 +139,18 @@ def deliver(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset,
     """
     kind = _kind(path, dataset)
     try:
-        return geographic.with_point(connection, _READERS[kind](connection, path, dataset, folder), dataset)
+        delivered = _function(_READERS[kind])(connection, path, dataset, folder)
+        if not dataset.format.x:
+            return delivered
+        return _function("geographic.with_point")(connection, delivered, dataset)
     except (duckdb.DataError, duckdb.InvalidInputException) as error:
         raise unreadable(error, kind, dataset) from None
+
+
+def _function(name: str) -> Callable[..., Delivered]:
+    module, function = name.split(".")
+    found: Callable[..., Delivered] = getattr(importlib.import_module(f"odpipeline.conform.{module}"), function)
+    return found
 
 
 def _kind(path: Path, dataset: Dataset) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from odpipeline.conform.columns import folded
-from odpipeline.conform.delivered import Delivered, header
+from odpipeline.conform.delivered import Delivered, header, unnamed
 from odpipeline.conform.encoding import as_utf8, chunks, with_plain_line_ends
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import literal, quote
@@ -59,6 +59,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, fo
     Raises: ConformError when encoding, delimiter or header cannot be made out.
     """
     text = as_utf8(path, dataset, folder)
+    _refuse_endless_line(text, dataset)
     with text.open("rb") as stream:
         sample = stream.read(_SAMPLE_BYTES)
     if b"\r" in sample and b"\n" not in sample:
@@ -70,7 +71,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, fo
         raise ConformError("the delivery is empty", where=dataset.place("source"), mend="ask the source what happened")
     delimiter = dataset.format.delimiter or _delimiter(lines, dataset)
     rows, length = _top(lines, delimiter, dataset)
-    names = tuple(header(rows, dataset))
+    names = _with_unnamed(tuple(header(rows, dataset)), lines[length:], delimiter)
     plain = start == 0 and len(rows) == 1
     form = _Form(text, folder, delimiter, names, plain, dataset)
     if not plain:
@@ -79,6 +80,30 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, fo
         _copy(text, body, [(0, start + mark + len(lines[:length].encode()), b"")])
         form = replace(form, path=body)
     return _delivered(connection, form)
+
+
+def _refuse_endless_line(text: Path, dataset: Dataset) -> None:
+    """DuckDB leaves a line out that does not fit its buffer, and does not always say so."""
+    if text.stat().st_size <= _LONGEST_LINE:
+        return
+    line, length = 1, 0
+    for chunk in chunks(text, 0):
+        ends = chunk.count(b"\n") or chunk.count(b"\r")
+        length = len(chunk) - max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) - 1 if ends else length + len(chunk)
+        line += ends
+        if length > _LONGEST_LINE:
+            raise ConformError(
+                f"line {line} of the delivery is longer than {_LONGEST_LINE:,} bytes",
+                where=dataset.place("source"),
+                mend="ask the source for a sound file; a line that does not end is most often an export that broke off",
+            )
+
+
+def _with_unnamed(names: tuple[str, ...], lines: str, delimiter: str) -> tuple[str, ...]:
+    """`names`, with a label for a column without a name that holds data in the first rows, lest it be lost unseen."""
+    rows = _some_rows(lines, delimiter) if "" in names else []
+    filled = {place for row in rows for place, cell in enumerate(row) if cell.strip()}
+    return tuple(name or (unnamed(place) if place in filled else "") for place, name in enumerate(names))
 
 
 def _after_lines(sample: bytes, count: int) -> int:

@@ -83,6 +83,11 @@ def header(cells: list[list[str | None]], dataset: Dataset) -> list[str]:
     return names
 
 
+def unnamed(place: int) -> str:
+    """What a column without a name is called in messages; `place` counts from 0."""
+    return f"(column {place + 1}, without a name)"
+
+
 def unreadable(error: duckdb.Error, what: str, dataset: Dataset) -> ConformError:
     """`error` without its text, which may hold cells: only the line is taken from it."""
     line = re.search(r"\b[Ll]ine:? (\d+)", str(error))

@@ -6,12 +6,14 @@ A rule, not a guess: French files are one or the other, and the same file is alw
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.errors import ConformError
 
+_ACCENT = re.compile(rb"\xc3[\x80-\xbf]")
 _CHUNK = 1 << 18
 """Bytes read at once."""
 
@@ -38,6 +40,12 @@ def as_utf8(path: Path, dataset: Dataset, folder: Path) -> Path:
             f"the delivery is declared as {encoding}, but it is UTF-8: its accents would be published wrong",
             where=dataset.place("format", "encoding"),
             mend="declare format: {encoding: utf-8}, which fits",
+        )
+    if encoding != "utf-16" and (line := _line_of_utf8(path)):
+        raise ConformError(
+            f"the encoding of the delivery changes on its way: {encoding}, and UTF-8 on line {line}",
+            where=dataset.place("format", "encoding"),
+            mend="have the source write one encoding; files that were glued together often have two",
         )
     target = folder / "utf8.txt"
     bad = _unreadable(path, encoding, target)
@@ -66,6 +74,20 @@ def _unreadable(path: Path, encoding: str, target: Path | None = None) -> int | 
             if not chunk:
                 return None
             offset += len(chunk)
+
+
+def _line_of_utf8(path: Path) -> int:
+    """The first line, from 1, with an accent in UTF-8, in a file that is not UTF-8 as a whole; 0 when there is none.
+
+    `é` in UTF-8 reads as `Ã©` in the encodings of one byte, in which no French word holds that pair.
+    """
+    lines, before = 1, b""
+    for chunk in chunks(path, 0):
+        if found := _ACCENT.search(before + chunk):
+            return lines + (before + chunk).count(b"\n", 0, found.start()) - before.count(b"\n")
+        lines += chunk.count(b"\n")
+        before = chunk[-1:]
+    return 0
 
 
 def _accented_utf8(path: Path) -> bool:

@@ -15,7 +15,7 @@ from odpipeline.duck import DuckSettings, connect, literal, quote, spatial
 
 
 def read(asked: dict[str, Any]) -> list[tuple[str, str]]:
-    """Write the rows of `file`, from a connection that can open nothing but its folder and reach no host."""
+    """Write the rows of `file`, by the one driver that `arguments` allow: the locks of DuckDB do not bind GDAL."""
     folder = Path(asked["file"]).parent
     with connect(DuckSettings(asked["memory_limit"], 1, folder)) as connection:
         spatial(connection)

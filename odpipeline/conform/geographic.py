@@ -1,7 +1,8 @@
 """Geographic files: attributes as text columns, and `geometry` in WGS 84, longitude before latitude.
 
 GeoPackage, shapefile and GML are read by GDAL, as DuckDB's spatial extension brings it: each by the one driver of its
-format, in a process that may open nothing but its folder. GeoJSON is read as the JSON it is.
+format, in a process of its own. That one driver is what holds GDAL to the delivery: DuckDB's lock on files and hosts,
+which is set besides, does not bind it. GeoJSON is read as the JSON it is.
 Coordinates are rounded to seven decimals (a centimetre), heights are left out.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from odpipeline.conform import containers, tree
+from odpipeline.conform import containers, markup, tree
 from odpipeline.conform.delivered import ERROR_CELL, Delivered, unreadable
 from odpipeline.conform.encoding import chunks
 from odpipeline.declaration.dataset import Dataset
@@ -37,6 +38,8 @@ _PROCESS = Path(__file__).with_name("gdal_process.py")
 """Run by its path: importing this package would take a second."""
 _OF_GDAL = ("fid", "OGC_FID", "lowerCorner", "upperCorner")
 """Columns that number the rows or enclose them: no data, left out unless they are declared."""
+_MEMBERS = (("member",), ("featureMember",))
+"""What holds one feature in GML 3.2 and in GML 2 and 3.1 (OGC 07-036, 10.4)."""
 _PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 _DBF_PAGES = {b"\x01": "cp437", b"\x02": "cp850", b"\x03": "cp1252"}
 _POINT = {"array": "'[' || {} || ',' || {} || ']'", "object": "'{{\"lon\":' || {} || ',\"lat\":' || {} || '}}'"}
@@ -133,13 +136,12 @@ def shapefile(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Datase
 def gml(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, folder: Path) -> Delivered:
     """GML, as a WFS answers; a schema or a link that it names elsewhere is not fetched.
 
-    Raises: ConformError when it is broken, or declares entities of its own.
+    Raises: ConformError when it is broken, declares entities of its own, or holds several types of features and none
+    is declared.
     """
-    tail = b""
-    for chunk in chunks(path, 0):
-        if b"<!DOCTYPE" in tail + chunk or b"<!ENTITY" in tail + chunk:
-            raise _unsound("declares entities of its own", dataset)
-        tail = chunk[-16:]
+    kinds = sorted({markup.local(child) for found, _ in markup.records(path, _MEMBERS, dataset) for child in found})
+    if dataset.format.layer is None and len(kinds) > 1:
+        raise _unsound(f"holds {len(kinds)} types of features ({', '.join(kinds[:9])}); name one with layer", dataset)
     file = _home(folder) / "delivery.gml"
     shutil.copyfile(path, file)
     options = ("DOWNLOAD_SCHEMA=NO", "READ_MODE=SEQUENTIAL_LAYERS")
@@ -152,8 +154,7 @@ def with_point(connection: duckdb.DuckDBPyConnection, delivered: Delivered, data
     Raises: ConformError when there are no such columns.
     """
     form = dataset.format
-    if not (form.x and form.y):
-        return delivered
+    assert form.x and form.y  # noqa: S101, PT018 - for the type checker: the model has seen that they go together
     spatial(connection)
     missing = [name for name in (form.x, form.y) if name not in delivered.columns]
     if missing:

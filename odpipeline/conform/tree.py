@@ -48,11 +48,11 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
         ).fetchall()
     except duckdb.Error as error:
         raise unreadable(error, "JSON", dataset) from None
-    columns = {key: _at(f'$."{key}"') for (key,) in keys if '"' not in key}
+    columns = {key: _at(_pointer(key)) for (key,) in keys}
     for _, name in dataset.delivered_fields:
         if name not in columns and "." in name and name.split(".")[0] in columns:
             columns[name] = _at("$" + "".join(f'."{step}"' for step in name.split(".")))
-    return Delivered("records", _without_parents(columns, dataset), native=True)
+    return Delivered("records", _without_parents(columns, dataset) | _siblings(connection, dataset), native=True)
 
 
 def documents(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset) -> None:
@@ -110,6 +110,29 @@ def _whole(line: bytes) -> bool:
 
 def _at(path: str) -> str:
     return f"(record ->> {literal(path)})"
+
+
+def _pointer(*keys: str) -> str:
+    """The JSON pointer (RFC 6901) of nested keys: it can spell any of them."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def _siblings(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, str]:
+    """Keys beside declared nested ones that nobody declared: `position.alt` beside `position.lat`."""
+    named = {column for _, column in dataset.delivered_fields}
+    parents = {name.rsplit(".", depth)[0] for name in named for depth in range(1, name.count(".") + 1)} - named
+    found: dict[str, str] = {}
+    for parent in sorted(parents):
+        keys = connection.execute(
+            "SELECT DISTINCT unnest(json_keys(record, $1)) FROM records WHERE json_type(record, $1) = 'OBJECT' "
+            "ORDER BY 1",
+            [_pointer(*parent.split("."))],
+        ).fetchall()
+        for (key,) in keys:
+            name = f"{parent}.{key}"
+            if name not in named | parents | set(dataset.ignored_columns):
+                found[name] = _at(_pointer(*parent.split("."), key))
+    return found
 
 
 def _without_parents(columns: dict[str, str], dataset: Dataset) -> dict[str, str]:

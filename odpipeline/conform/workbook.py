@@ -9,7 +9,7 @@ import fastexcel
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from odpipeline.conform.delivered import ERROR_CELL, Delivered, header
+from odpipeline.conform.delivered import ERROR_CELL, Delivered, header, unnamed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import quote
 from odpipeline.errors import ConformError
@@ -43,7 +43,11 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, _f
     relation = (
         f"(SELECT * FROM (SELECT row_number() OVER () AS _row, * FROM workbook) WHERE coalesce({filled}) IS NOT NULL)"
     )
-    return Delivered(relation, {name: quote(f"c{n}") for n, name in enumerate(names) if name}, native=True)
+    columns = {name: quote(f"c{n}") for n, name in enumerate(names) if name}
+    for place, name in enumerate(names):
+        if not name and body.column(place).null_count < body.num_rows:
+            columns[unnamed(place)] = quote(f"c{place}")
+    return Delivered(relation, columns, native=True)
 
 
 def _cells(sheet: fastexcel.ExcelSheet) -> pa.Table:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
@@ -90,6 +90,12 @@ class TableField(Closed):
 
 class FileFormat(Closed):
     """How the delivered bytes are read; whatever is not said is detected."""
+
+    @model_validator(mode="after")
+    def _both_coordinates(self) -> Self:
+        if (self.x is None) != (self.y is None):
+            raise ValueError("`x` and `y` go together")
+        return self
 
     type: Literal["csv", "json", "excel", "parquet", "geojson", "xml", "totem"] | None = None
     """The family of formats; by default from the first bytes, but for `xml` and `totem` (French budget documents)."""

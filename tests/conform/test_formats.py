@@ -61,8 +61,10 @@ def test_a_sheet_that_is_not_there_is_told_with_those_that_are(read):
 
 
 def test_a_broken_workbook_is_told(read):
-    with pytest.raises(ConformError, match="the workbook cannot be read"):
+    with pytest.raises(ConformError, match="the container is broken, or was packed in a way that cannot be read"):
         read(b"PK\x03\x04broken", ["a"])
+    with pytest.raises(ConformError, match="the workbook cannot be read"):
+        read(b"\xd0\xcf\x11\xe0broken", ["a"])
 
 
 RECORDS = [{"id": 1, "p": {"lat": 44.8}, "nom": "é"}, {"id": 2, "p": {"lat": None}, "nom": None}]
