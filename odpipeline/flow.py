@@ -81,6 +81,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         yield (capture := replay or _captured(dataset, town, zones, folder))
         if not replay:
             zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
+            _forget_faults(dataset, zones)
             if current and current.made_from(capture.sha256, dataset.code_version):
                 yield zones.store.confirm(current)  # only `checked_at` moves
                 return
@@ -251,6 +252,14 @@ def _kept(dataset: Dataset, zones: Zones, text: str) -> Path:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as kept:
         kept.write(text)
     return file
+
+
+def _forget_faults(dataset: Dataset, zones: Zones) -> None:
+    """Tracebacks may quote cells: they are kept no longer than the deliveries."""
+    oldest = time.time() - dataset.retention.total_seconds()
+    for file in zones.faults.glob(f"{dataset.id}-[0-9]*.txt*"):
+        if file.stat().st_mtime < oldest:
+            file.unlink()
 
 
 def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunRecord:

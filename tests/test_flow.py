@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -132,6 +134,20 @@ def test_an_unforeseen_fault_leaves_its_traceback_in_the_private_zone_only(pisci
     assert "Mme Dupont" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     assert "Dupont" not in str(piscines[2].journal.last("piscines"))
+
+
+def test_a_traceback_is_kept_no_longer_than_the_deliveries(piscines):
+    dataset, _, zones = piscines
+    zones.faults.mkdir()
+    old, young, other = (zones.faults / f"{name}-20260101T000000.txt" for name in ("piscines", "piscines", "musees"))
+    young = young.with_name("piscines-20260102T000000.txt.age")
+    for file in (old, young, other):
+        file.write_text("Mme Dupont")
+    long_ago = time.time() - dataset.retention.total_seconds() - 60
+    for file in (old, other):
+        os.utime(file, (long_ago, long_ago))
+    list(flow.publication(*piscines))
+    assert sorted(zones.faults.iterdir()) == sorted([young, other])  # another dataset's goes with its own run
 
 
 def test_no_copy_of_the_delivery_outlives_the_run(piscines, tmp_path):

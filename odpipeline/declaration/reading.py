@@ -148,7 +148,8 @@ def _once(faults: Iterable[Fault]) -> list[Fault]:
 
 def _code_version(dataset: Dataset, town: Town) -> str:
     """SHA-256 of all that decides how rows become a release: 64 hexadecimal digits."""
-    said: dict[str, Any] = dataset.model_dump(mode="json", by_alias=True)
+    idle = {"retention", "max_captures"}  # how long captures are kept decides nothing about the release
+    said: dict[str, Any] = dataset.model_dump(mode="json", by_alias=True, exclude=idle)
     digest = hashlib.sha256()
     for part in (__version__, dataset.id, town.timezone, json.dumps(said, sort_keys=True, ensure_ascii=False)):
         digest.update(part.encode() + b"\0")

@@ -65,7 +65,7 @@ def _run(asked: dict[str, Any], source: PythonSource, order: Order) -> int:
     command = [sys.executable, "-P", str(_PROCESS)]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(  # noqa: S603 - our own interpreter; the request goes by standard input
-        command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, cwd=order.root, start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, cwd=order.root, start_new_session=True, env=_lent()
     ) as process:
         try:
             process.communicate(json.dumps(asked).encode(), timeout=source.deadline.total_seconds())
@@ -78,6 +78,11 @@ def _run(asked: dict[str, Any], source: PythonSource, order: Order) -> int:
         finally:
             _end(process)
     return process.returncode
+
+
+def _lent() -> dict[str, str]:
+    """Our environment without the key of the private zone: the town's code needs the secrets of its own source only."""
+    return {name: value for name, value in os.environ.items() if "AGE-SECRET-KEY-" not in value}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

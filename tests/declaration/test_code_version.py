@@ -36,6 +36,12 @@ def test_the_declaration_changes_it(town, version, change):
     assert version() != before
 
 
+def test_how_long_captures_are_kept_does_not_change_it(town, version):
+    before = version()
+    town.aides(("personal_data: present\n", "personal_data: present\nretention: 7 days\nmax_captures: 3\n"))
+    assert version() == before
+
+
 def test_the_suite_changes_it(town, version):
     before = version()
     town.write("expectations/aides.json", '{"expectations": [], "name": "aides"}')
