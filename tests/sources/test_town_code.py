@@ -151,5 +151,8 @@ def test_nothing_is_run_from_outside_the_town(tmp_path, order):
 def test_the_key_of_the_private_zone_is_not_lent_to_it(run, monkeypatch):
     monkeypatch.setenv("ODP_PRIVATE_KEY", "AGE-SECRET-KEY-1ABC")
     monkeypatch.setenv("ODP_BASE", "postgresql://lecteur@base/ville")
-    code = "import os\ndef lignes():\n    return pa.table({'a': [n for n in sorted(os.environ) if n.startswith('ODP_')]})\n"
+    code = (
+        "import os\ndef lignes():\n"
+        "    return pa.table({'a': [n for n in sorted(os.environ) if n.startswith('ODP_')]})\n"
+    )
     assert table(run(code))["a"].to_pylist() == ["ODP_BASE"]
