@@ -33,11 +33,12 @@ def records(
     Raises: ConformError when it is no XML, has a document type, or is nested too deep.
     """
     _refuse_doctype(path, dataset)
+    last = {steps[-1] for steps in wanted}
     trail: list[str] = []
     inside = 0
 
     def ends(trail: list[str]) -> bool:
-        return any(tuple(trail[-len(steps) :]) == steps for steps in wanted)
+        return trail[-1] in last and any(tuple(trail[-len(steps) :]) == steps for steps in wanted)
 
     try:
         with path.open("rb") as file:
@@ -47,7 +48,9 @@ def records(
             )  # fmt: skip
             for event, element in context:
                 if event == "start":
-                    trail.append(local(element))
+                    if not trail and element.getroottree().docinfo.internalDTD is not None:
+                        raise _doctype(dataset)  # a comment or an instruction before it hid it from the first look
+                    trail.append(str(element.tag).rpartition("}")[2])
                     if len(trail) > _DEEPEST:
                         raise ConformError(
                             f"the XML is nested deeper than {_DEEPEST} levels",
@@ -86,11 +89,19 @@ def _refuse_doctype(path: Path, dataset: Dataset) -> None:
     wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = start.decode("utf-16" if wide else "latin-1", "replace")
     root = next((place for place in range(len(text) - 1) if text[place] == "<" and text[place + 1].isalpha()), None)
-    if "<!DOCTYPE" in text[:root].upper() or root is None:
+    if "<!DOCTYPE" in text[:root].upper():
+        raise _doctype(dataset)
+    if root is None:
         raise ConformError(
-            "the XML has a document type (DTD), which can hide files and bombs"
-            if root is not None or "<!" in text
-            else "the delivery has no XML element in its first 64 KiB",
+            "the delivery has no XML element in its first 64 KiB",
             where=dataset.place("source"),
-            mend="have it delivered without DOCTYPE",
+            mend="ask the source what it delivers",
         )
+
+
+def _doctype(dataset: Dataset) -> ConformError:
+    return ConformError(
+        "the XML has a document type (DTD), which can hide files and bombs",
+        where=dataset.place("source"),
+        mend="have it delivered without DOCTYPE",
+    )

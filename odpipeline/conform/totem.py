@@ -9,6 +9,7 @@ charts of accounts M14, M4 and M57, in which the chapter's first digits tell it.
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,14 @@ def read(_connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, f
 
     Raises: ConformError when it is no budget document, or its header lacks what every line needs.
     """
-    document = _decoded(path, folder)
+    try:
+        document = _decoded(path, folder)
+    except binascii.Error:
+        raise ConformError(
+            "the base64 of the budget document is broken",
+            where=dataset.place("source"),
+            mend="ask for it again, as TotEM wrote it",
+        ) from None
     [document] = unpacked(document, dataset, folder) if document != path else [document]
     relation, count = streamed(_lines(document, dataset), COLUMNS, folder)
     if not count:
@@ -86,7 +94,13 @@ def _shared(header: dict[str, str], dataset: Dataset) -> list[str | None]:
             where=dataset.place("source"),
             mend="deliver the whole XML of TotEM",
         )
-    return [_STAGES.get(header["NatDec"], header["NatDec"]), header["Exer"], header["IdEtab"], header["LibelleColl"]]
+    if (stage := _STAGES.get(header["NatDec"])) is None:
+        raise ConformError(
+            f"the budget document is of a stage that is not known (NatDec {header['NatDec'][:9]!r})",
+            where=dataset.place("source"),
+            mend="the known ones are primary, amending and supplementary budgets, administrative account and CFU",
+        )
+    return [stage, header["Exer"], header["IdEtab"], header["LibelleColl"]]
 
 
 def _line(line: etree._Element) -> list[str | None]:

@@ -4,15 +4,19 @@
 import base64
 import csv
 import gzip
-import resource
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from odpipeline import flow
 from odpipeline.conform import totem
+from odpipeline.declaration import read_town
 from odpipeline.errors import ConformError
 from tests.conform.conftest import declared, read_file
+from tests.towns import write_town
 
 ETATS = """<?xml version="1.0" encoding="ISO-8859-1"?>
 <t:Etats xmlns:t="urn:t"><Entete><Item>pas un relevé</Item></Entete>
@@ -69,6 +73,18 @@ def test_leaves_that_nobody_declared_are_told(read):
 )  # fmt: skip
 def test_what_is_hostile_or_no_record_is_refused(read, content, said):
     assert said in refusal(read, content)
+
+
+@pytest.mark.parametrize("before", ["<!-- <a -->", "<?x <a?>", '<?xml version="1.0"?>\n<!-- <r> -->'])
+@pytest.mark.parametrize(
+    "rest",
+    ['<!DOCTYPE r [<!ENTITY x "HAHA">]><r><Releves><Item id="&x;"/></Releves></r>',
+     '<!DOCTYPE r [<!ENTITY x "HAHA">]><r><Releves><Item><Nom>&x;</Nom></Item></Releves></r>',
+     '<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><r><Releves><Item><Nom>&x;</Nom></Item></Releves></r>',
+     '<!DOCTYPE r [<!ATTLIST Item id CDATA "HAHA">]><r><Releves><Item/></Releves></r>'],
+)  # fmt: skip
+def test_a_doctype_that_hides_behind_a_comment_is_refused(read, before, rest):
+    assert "the XML has a document type (DTD)" in refusal(read, before + rest)
 
 
 def test_a_doctype_in_utf_16_is_seen_too(read):
@@ -139,15 +155,56 @@ def test_a_broken_budget_document_is_told(read, real):
     assert "no well-formed XML" in refusal(read, cut, fields=list(totem.COLUMNS), format=BUDGET)
     headless = DOCUMENT.replace(b'<Exer V="2025"/>', b"")
     assert "does not say Exer before its lines" in refusal(read, headless, fields=list(totem.COLUMNS), format=BUDGET)
+    odd = DOCUMENT.replace(b'<NatDec V="09"/>', b'<NatDec V="77"/>')
+    assert "of a stage that is not known (NatDec '77')" in refusal(read, odd, fields=list(totem.COLUMNS), format=BUDGET)
+    base64_cut = b"<acte>" + base64.b64encode(gzip.compress(DOCUMENT))[:-3] + b"=A==</acte>"
+    assert refusal(read, base64_cut, fields=list(totem.COLUMNS), format=BUDGET).startswith("assets/x.yaml:3: the ")
 
 
-def test_millions_of_lines_take_no_more_memory(read):
+PEAK = """
+import resource, sys
+from pathlib import Path
+from odpipeline.conform import markup
+from tests.conform.conftest import declared
+for element, _ in markup.records(Path(sys.argv[1]), [("Budget", "LigneBudget")], declared(["a"])):
+    pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_many_lines_take_no_more_memory_than_few(tmp_path):
     head, tail = DOCUMENT.split(LINE.encode())
-    read(head + LINE.encode() * 10 + tail, list(totem.COLUMNS), format=BUDGET)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = read(head + LINE.encode() * 60_000 + tail, list(totem.COLUMNS), format=BUDGET)
-    assert found.conformed.rows == 60_000
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 120_000  # KiB; the tree alone would take more
+    peaks = []
+    for count in (10, 60_000):
+        (tmp_path / "budget.xml").write_bytes(head + LINE.encode() * count + tail)
+        ran = subprocess.run(
+            [sys.executable, "-c", PEAK, tmp_path / "budget.xml"], check=True, capture_output=True, text=True
+        )
+        peaks.append(int(ran.stdout))
+    assert peaks[1] < peaks[0] + 20_000  # KiB; the tree of all the lines takes ten times that
+
+
+def test_budgets_go_the_whole_way(tmp_path):
+    declaration = """
+title: Budgets
+description: Lignes de budget.
+owner: finances@ville.example
+source: {folder: "depot/*.xml", take: all}
+format: {type: totem}
+fields: [{name: BGT_ANNEE, type: year}, {name: BGT_NATURE}, {name: BGT_SECTION}, {name: BGT_MTPREV, type: number}]
+ignored_columns: [BGT_NATDEC, BGT_SIRET, BGT_NOM, BGT_CONTNAT, BGT_FONCTION, BGT_OPERATION, BGT_OPBUDG, BGT_CODRD,
+  BGT_MTREAL, BGT_MTBUDGPREC, BGT_MTRARPREC, BGT_MTPROPNOUV, BGT_CREDOUV, BGT_MTRAR3112, BGT_ARTSPE]
+personal_data: none
+"""
+    write_town(tmp_path, "budgets", declaration=declaration)
+    (tmp_path / "depot/2025.xml").write_bytes(DOCUMENT)
+    (tmp_path / "depot/2026.xml").write_bytes(DOCUMENT.replace(b'<Exer V="2025"/>', b'<Exer V="2026"/>'))
+    town = read_town(tmp_path)
+    *_, last = flow.publication(town.dataset("budgets"), town, flow.Zones.of(town))
+    assert (last.folder / "budgets.csv").read_text().splitlines()[1:] == [
+        "2025,6336,fonctionnement,14000.0",
+        "2026,6336,fonctionnement,14000.0",
+    ]
 
 
 def test_real_budgets_give_the_published_lines(read, real):
