@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from odpipeline.declaration.dataset import Dataset, OverTime, OverTimeRule
+from odpipeline.declaration.dataset import Dataset, OverTime, OverTimeRule, Technique
 from odpipeline.declaration.words import spell_duration, spell_share
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import QualityError
@@ -41,6 +41,13 @@ class _Bench:
     def event(self) -> str:
         """The event's column as SQL; `odp check` has seen that the rules that need it have it."""
         return quote(str(self.dataset.freshness.column))
+
+    @property
+    def joinable(self) -> bool:
+        """Whether keys name the same thing in both releases: pseudonyms of scope `release` are made not to."""
+        roles = [self.dataset.privacy.columns.get(name) for name in self.dataset.key]
+        techniques = [role.pseudonymise for role in roles if isinstance(role, Technique) and role.pseudonymise]
+        return bool(roles) and all(technique.scope == "stable" for technique in techniques)
 
     def counts(self, query: str) -> tuple[int, ...]:
         found = self.connection.execute(query).fetchone()
@@ -106,7 +113,7 @@ def _type_change(bench: _Bench) -> Iterator[Finding]:
 
 
 def _vanished_keys(bench: _Bench) -> Iterator[Finding]:
-    if bench.before is None or not bench.dataset.key or bench.rules.vanished_keys is None:
+    if bench.before is None or not bench.joinable or bench.rules.vanished_keys is None:
         return
     known = f"(SELECT DISTINCT {columns(bench.dataset.key)} FROM {bench.before})"
     lost, all_keys = bench.counts(
@@ -125,7 +132,7 @@ def _same(key: tuple[str, ...]) -> str:
 
 def _steady(bench: _Bench) -> Iterator[Finding]:
     """An identifier that now means something else."""
-    for name in bench.rules.steady if bench.before and bench.dataset.key else ():
+    for name in bench.rules.steady if bench.before and bench.joinable else ():
         changed, compared = bench.counts(
             f"SELECT count(*) FILTER (n.{quote(name)} IS DISTINCT FROM b.{quote(name)}), count(*) "
             f"FROM {bench.now} n JOIN {bench.before} b ON {_same(bench.dataset.key)}"

@@ -75,6 +75,15 @@ def test_what_is_unusual_is_told_with_counts(found, rule, rules, now, said):
     assert said in failed[rule].message
 
 
+@pytest.mark.parametrize(
+    ("scope", "told"), [({"scope": "release"}, False), ({"scope": "stable", "because": "suivi"}, True)]
+)
+def test_keys_that_are_made_not_to_join_are_not_joined(found, scope, told):
+    privacy = {"columns": {"id": {"pseudonymise": {"secret": "ODP_SECRET", **scope}}}}
+    moved = NOW.replace("i AS id", "i + 1000 AS id")
+    assert ("vanished_keys" in found({}, moved, before=NOW, privacy=privacy)) is told
+
+
 def test_a_weekday_is_compared_with_the_same_weekday(found):
     days = ("SELECT i AS id, 'C' AS capteur, TIMESTAMP '2026-03-02' + to_hours(i::INT) AS t, 1.0 AS v FROM range(24 * 16) r(i) "
             "WHERE isodow(t) < 6 OR hour(t) = 0")  # fmt: skip
