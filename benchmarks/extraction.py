@@ -313,6 +313,42 @@ def detection(work: Path) -> None:
         print(f"{who}: {sum(marks_of)} of {len(marks_of)} right, {each:.0f} ms a file")
 
 
+def types(work: Path) -> None:
+    """Types of the columns of the schemas' own valid examples, against csv-detective; the truth is the schema."""
+    if not (folder := os.environ.get("ODP_REAL")):
+        print("types are left out: ODP_REAL names no folder of real files")
+        return
+    from csv_detective import routine
+
+    from odpipeline.duck import DuckSettings
+    from odpipeline.profiling import profile
+
+    right = {"ours": 0, "csv-detective": 0}
+    columns = 0
+    for example in sorted(Path(folder, "schemas").rglob("*valide*.csv")):
+        schemas = [*example.parent.glob("*schema*.json"), *example.parent.parent.glob("schema.json")]
+        if "invalide" in example.name or not schemas:
+            continue
+        declared = {f["name"]: f.get("type", "string") for f in json.loads(schemas[0].read_text())["fields"]}
+        mine = {c.name: c.said.get("type", "string") for c in
+                profile(example, {"folder": "x"}, work, DuckSettings()).columns if c.filled}  # fmt: skip
+        found = routine(str(example), save_results=False, num_rows=500)
+        theirs = {name: _THEIR_TYPES.get(said["python_type"], "string") for name, said in found["columns"].items()}  # type: ignore[call-overload]
+        for name, guess in mine.items():
+            if (truth := declared.get(name)) is None:
+                continue
+            columns += 1
+            for who, said in (("ours", guess), ("csv-detective", theirs.get(name, ""))):
+                right[who] += said == truth
+            if guess != truth:
+                print(f"{example.relative_to(folder)} {name}: {truth}, ours {guess}, theirs {theirs.get(name)}")
+    print(", ".join(f"{who}: {count} of {columns} columns as the schema says" for who, count in right.items()))
+
+
+_THEIR_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "date": "date", "datetime": "datetime",
+                "json": "array"}  # fmt: skip
+
+
 def _detected(path: Path, work: Path) -> tuple[str, str]:
     """(encoding, delimiter) as a delivery is read that says nothing about itself but its first line's names."""
     from odpipeline.conform import delimited, encoding
@@ -340,7 +376,7 @@ def _right(answer: tuple[str, str], encoding: str, delimiter: str) -> int:
 
 PARTS: dict[str, Callable[[Path], None]] = {
     "csv": csv_rows, "peers": peers, "sql": sql_rows, "excel": excel_rows, "unchanged": unchanged,
-    "detection": detection,
+    "detection": detection, "types": types,
 }  # fmt: skip
 
 

@@ -90,6 +90,12 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
     """
     files = unpacked(capture.path, dataset, folder)
     parts = [_part(file, dataset, folder, duck, number) for number, file in enumerate(files, 1)]
+    if (rows := sum(part.rows_in for part in parts)) > dataset.source.max_rows:
+        raise ConformError(
+            f"the delivery has {rows:,} rows, and {dataset.source.max_rows:,} are taken at most",
+            where=dataset.place("source"),
+            mend="raise max_rows if that is right",
+        )
     return parts[0] if len(parts) == 1 else _joined(parts, dataset, folder, duck)
 
 

@@ -27,7 +27,7 @@ from odpipeline.declaration.positions import Place
 from odpipeline.declaration.source import (
     DropSource,
     FolderSource,
-    GtfsSource,
+    HandedSource,
     HttpLike,
     PythonSource,
     S3Source,
@@ -289,7 +289,7 @@ def _source(dataset: Dataset, bench: Bench) -> Faults:
     if getattr(source, "incremental", None) and not dataset.key:
         yield ("source", "incremental"), "what is new replaces what it was before by the key; declare `key:`"
     match source:
-        case GtfsSource() if not source.over_http(system):
+        case HandedSource() if not source.over_http(system):
             yield from _folder(source, system)
         case HttpLike():
             yield from _http(source, system)
@@ -359,7 +359,7 @@ def _sql(source: SqlSource, system: System | None) -> Faults:
         yield ("source", "sql"), "source.sql: the query must begin with SELECT or WITH; it only reads"
 
 
-def _folder(source: FolderSource | GtfsSource, system: System | None) -> Faults:
+def _folder(source: FolderSource | HandedSource, system: System | None) -> Faults:
     yield from _pattern(source)
     if system is not None and system.folder is None:
         yield ("source", "system"), f"the system {source.system!r} has no folder in town.yaml; a drop folder needs one"
@@ -386,7 +386,7 @@ _WAYS = {"sftp": ("password", "key"), "s3": ("access_key",)}
 """Kind of source → the ways of `auth` that open it."""
 
 
-def _pattern(source: DropSource | GtfsSource) -> Faults:
+def _pattern(source: DropSource | HandedSource) -> Faults:
     path = Path(getattr(source, source.kind))
     if path.is_absolute() or ".." in path.parts:
         what = f"source.{source.kind}: the path stays below its folder; write it without a leading / and without .."

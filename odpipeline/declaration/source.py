@@ -80,6 +80,8 @@ class _Source(Closed):
     """How long a whole delivery may take, however steadily it drips."""
     max_bytes: int = Field(default=20_000_000_000, ge=1)
     """The largest delivery that is taken, in bytes."""
+    max_rows: int = Field(default=1_000_000_000, ge=1)
+    """The most rows that are taken."""
 
 
 class HttpLike(_Source):
@@ -211,7 +213,15 @@ class GbfsSource(HttpLike):
     """Other addresses where the discovery file may lead, such as `https://api.exploitant.example`; sent no secret."""
 
 
-class GtfsSource(HttpLike):
+class HandedSource(HttpLike):
+    """What every kind of source says whose one file comes over HTTP, or lies in a drop folder."""
+
+    def over_http(self, system: Any) -> bool:
+        """Whether the file comes over HTTP; else it lies in a folder. `system` is that of town.yaml, or None."""
+        return "://" in getattr(self, self.kind) or (system is not None and system.url is not None)
+
+
+class GtfsSource(HandedSource):
     """One table of a GTFS zip, the timetable of public transport."""
 
     kind: ClassVar[str] = "gtfs"
@@ -224,9 +234,15 @@ class GtfsSource(HttpLike):
     max_bytes: int = Field(default=1_000_000_000, ge=1)
     """The largest zip that is taken, and the largest table, in bytes."""
 
-    def over_http(self, system: Any) -> bool:
-        """Whether the zip comes over HTTP; else it is dropped into a folder. `system` is that of town.yaml, or None."""
-        return "://" in self.gtfs or (system is not None and system.url is not None)
+
+class TotemSource(HandedSource):
+    """A French budget document (TotEM), as it goes to the prefecture: plain, gzipped, in base64 or in its envelope."""
+
+    kind: ClassVar[str] = "totem"
+    reads: ClassVar[str | None] = "totem"
+
+    totem: str
+    """`https://…`, or a path below the system's address; or a path or pattern below its drop folder, or the town's."""
 
 
 class GtfsRtSource(HttpLike):
@@ -397,6 +413,7 @@ class NgsiLdSource(HttpLike):
 
 MODELS: tuple[type[_Source], ...] = (
     HttpSource, RestSource, SqlSource, FolderSource, SftpSource, S3Source, GbfsSource, GtfsSource, GtfsRtSource,
+    TotemSource,
     OpendatasoftSource, CkanSource, WfsSource, OgcApiSource, SensorThingsSource, NgsiLdSource, PythonSource,
 )  # fmt: skip
 """Every kind of source, in the order of the documentation."""
@@ -422,6 +439,7 @@ Source = Annotated[
     | Annotated[GbfsSource, Tag("GbfsSource")]
     | Annotated[GtfsSource, Tag("GtfsSource")]
     | Annotated[GtfsRtSource, Tag("GtfsRtSource")]
+    | Annotated[TotemSource, Tag("TotemSource")]
     | Annotated[OpendatasoftSource, Tag("OpendatasoftSource")]
     | Annotated[CkanSource, Tag("CkanSource")]
     | Annotated[WfsSource, Tag("WfsSource")]

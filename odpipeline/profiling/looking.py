@@ -34,8 +34,11 @@ _PERSONAL_NAME = re.compile(
     r"mobile|nir|secu|iban|bic|rib|matricule|agent|usager|allocataire|demandeur|beneficiaire|conjoint|sexe|genre|civilite|"
     r"plaque|immatriculation|nationalite|signature|contact|responsable|tuteur|parent|enfant|eleve)(_|$)"
 )
-_CODE_NAME = re.compile(r"(^|_)(code|codes|insee|siren|siret|cp|postal|uai|rna|num|numero|no|n)(_|$)")
+_CODE_NAME = re.compile(
+    r"(^|_)(id|identifiant|code|codes|telephone|tel|insee|siren|siret|cp|postal|uai|rna|num|numero|no|n)(_|$)"
+)
 """Names of what looks like a number and is none: nobody adds up post codes."""
+_YEAR_NAME = re.compile(r"(^|_)(annee|an|exercice|millesime|year)(_|$)")
 _PERSONAL_FORMATS = frozenset({"email", "tel_fr", "adresse", "username", "sexe", "csp_insee", "code_csp_insee"})
 """Formats of csv-detective that speak of persons."""
 
@@ -177,11 +180,13 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, delivered: Deliver
 def _type(connection: duckdb.DuckDBPyConnection, name: str, delivered: Delivered, semantic: str) -> dict[str, str]:
     """The first type that reads every cell; a code that begins with 0 stays text, and so does what looks like one."""
     spelling = Spelling(native=delivered.native)
-    coded = semantic.startswith(("code_", "siren", "siret", "uai", "tel_")) or bool(_CODE_NAME.search(_plain(name)))
+    named = bool(_CODE_NAME.search(_plain(name))) and not delivered.native  # a database knows what is a number
+    coded = named or semantic.startswith(("code_", "siren", "siret", "uai", "tel_"))
     [(zeros,)] = connection.execute(
         f"SELECT count(*) FROM looked WHERE regexp_full_match(trim({quote(name)}), '0[0-9]+')"
     ).fetchall()
-    for said in _TRIED:
+    tried = ({"type": "year"}, *_TRIED) if _YEAR_NAME.search(_plain(name)) else _TRIED
+    for said in tried:
         if (coded or zeros) and said["type"] in ("integer", "number", "boolean"):
             continue
         field = TableField.model_validate({"name": "x", **said})

@@ -158,3 +158,8 @@ def test_gml_with_several_types_of_features_asks_for_one(read):
         + "</wfs:FeatureCollection>"
     )
     assert "holds 2 types of features (arbre, banc); name one with layer" in refusal(read, content, ["nom"])
+
+
+def test_more_rows_than_are_taken_stop_the_run(read):
+    said = refusal(read, "a;b\n1;2\n3;4\n", ["a", "b"], source={"folder": "x", "max_rows": 1})
+    assert "the delivery has 2 rows, and 1 are taken at most; raise max_rows" in said

@@ -4,6 +4,7 @@
 import base64
 import csv
 import gzip
+import os
 import subprocess
 import sys
 
@@ -184,27 +185,32 @@ def test_many_lines_take_no_more_memory_than_few(tmp_path):
     assert peaks[1] < peaks[0] + 20_000  # KiB; the tree of all the lines takes ten times that
 
 
-def test_budgets_go_the_whole_way(tmp_path):
-    declaration = """
+@pytest.mark.parametrize(
+    ("source", "years"),
+    [
+        ('{folder: "depot/*.xml", take: all}\nformat: {type: totem}', ["2025", "2026"]),
+        ('{totem: "depot/*.xml"}', ["2026"]),
+    ],
+)
+def test_budgets_go_the_whole_way(tmp_path, source, years):
+    declaration = f"""
 title: Budgets
 description: Lignes de budget.
 owner: finances@ville.example
-source: {folder: "depot/*.xml", take: all}
-format: {type: totem}
-fields: [{name: BGT_ANNEE, type: year}, {name: BGT_NATURE}, {name: BGT_SECTION}, {name: BGT_MTPREV, type: number}]
+source: {source}
+fields: [{{name: BGT_ANNEE, type: year}}, {{name: BGT_NATURE}}, {{name: BGT_SECTION}}, {{name: BGT_MTPREV, type: number}}]
 ignored_columns: [BGT_NATDEC, BGT_SIRET, BGT_NOM, BGT_CONTNAT, BGT_FONCTION, BGT_OPERATION, BGT_OPBUDG, BGT_CODRD,
   BGT_MTREAL, BGT_MTBUDGPREC, BGT_MTRARPREC, BGT_MTPROPNOUV, BGT_CREDOUV, BGT_MTRAR3112, BGT_ARTSPE]
 personal_data: none
 """
     write_town(tmp_path, "budgets", declaration=declaration)
     (tmp_path / "depot/2025.xml").write_bytes(DOCUMENT)
+    os.utime(tmp_path / "depot/2025.xml", (0, 0))
     (tmp_path / "depot/2026.xml").write_bytes(DOCUMENT.replace(b'<Exer V="2025"/>', b'<Exer V="2026"/>'))
     town = read_town(tmp_path)
     *_, last = flow.publication(town.dataset("budgets"), town, flow.Zones.of(town))
-    assert (last.folder / "budgets.csv").read_text().splitlines()[1:] == [
-        "2025,6336,fonctionnement,14000.0",
-        "2026,6336,fonctionnement,14000.0",
-    ]
+    lines = (last.folder / "budgets.csv").read_text().splitlines()[1:]
+    assert lines == [f"{year},6336,fonctionnement,14000.0" for year in years]
 
 
 def test_real_budgets_give_the_published_lines(read, real):
