@@ -23,6 +23,7 @@ from great_expectations.core.expectation_validation_result import ExpectationVal
 from great_expectations.core.id_dict import IDDict
 from great_expectations.exceptions.exceptions import MetricResolutionError
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.expectation import ColumnMapExpectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.metrics.metric_provider import MetricProvider
@@ -36,6 +37,7 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from great_expectations.validator.validator import Validator
 
 from odpipeline.quality.dialect import NAME
+from odpipeline.quality.french import FRENCH, PREFIX, metric
 from odpipeline.quality.metrics import GROUPED, KNOWN, SAMPLES, SCANNED, Asked, Grouping, by_value
 from odpipeline.quality.suites import Expectation
 
@@ -84,20 +86,20 @@ class OdpDuckExecutionEngine(SqlAlchemyExecutionEngine):
 
     def _answer(self, metrics: Sequence[MetricConfiguration]) -> None:
         scan: dict[MetricConfigurationID, Any] = {}
-        for metric in metrics:
-            with self._noting(metric.id):
-                name = metric.metric_name
-                asked = Asked(metric.metric_domain_kwargs, metric.metric_value_kwargs, self._types)
+        for one in metrics:
+            with self._noting(one.id):
+                name = one.metric_name
+                asked = Asked(one.metric_domain_kwargs, one.metric_value_kwargs, self._types)
                 if asked.domain.get("row_condition"):
                     raise NotImplementedError
                 if name.endswith(SAMPLES):
-                    self._answers[metric.id] = []
+                    self._answers[one.id] = []
                 elif name in KNOWN:
-                    self._answers[metric.id] = KNOWN[name](self._types)
+                    self._answers[one.id] = KNOWN[name](self._types)
                 elif name in GROUPED:
-                    self._answers[metric.id] = GROUPED[name](*self._grouped(by_value(asked)))
+                    self._answers[one.id] = GROUPED[name](*self._grouped(by_value(asked)))
                 else:
-                    scan[metric.id] = SCANNED[name](asked)
+                    scan[one.id] = SCANNED[name](asked)
         self._scan(scan)
 
     def _scan(self, expressions: Mapping[MetricConfigurationID, Any]) -> None:
@@ -156,13 +158,25 @@ def _answered(*_: Any, **__: Any) -> Any:
     raise NotImplementedError  # the engine never calls it
 
 
+_COLUMN_KEYS = ("batch_id", "table", "column", "row_condition", "condition_parser")
+
+
 def _register() -> None:
     register_core_metrics()
     register_core_expectations()
+    ours = {metric(name) for name in FRENCH}
+    for name in FRENCH:
+        words = "".join(part.title() for part in f"{PREFIX}{name}".split("_"))
+        # Great Expectations derives the name that suites use from that of the class, and registers it.
+        type(words, (ColumnMapExpectation,), {"map_metric": metric(name), "success_keys": ("mostly",),
+                                              "__module__": __name__})  # fmt: skip
     names = {*SCANNED, *GROUPED, *KNOWN}
     names |= {name.removesuffix(".unexpected_count") + SAMPLES[0] for name in names if name.endswith("d_count")}
     for name in sorted(names):
-        keys = get_metric_kwargs(name)
+        stem = name.rpartition(".")[0]
+        keys = (
+            {"metric_domain_keys": _COLUMN_KEYS, "metric_value_keys": ()} if stem in ours else get_metric_kwargs(name)
+        )
         register_metric(
             name, keys["metric_domain_keys"], keys["metric_value_keys"], OdpDuckExecutionEngine, _Answered, _answered
         )

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from odpipeline.quality.french import FRENCH, PREFIX
+
 NUMBERS = ("integer", "number", "year")
 ORDERED = (*NUMBERS, "date", "datetime")
 BOUNDED = (*ORDERED, "time", "yearmonth")
@@ -218,7 +220,9 @@ KINDS: dict[str, Kind] = {
         _says("the columns are not the declared ones"), ("column_set",), takes={"exact_match": _flag}, by_row=False
     ),
 }  # fmt: skip
-"""Kind → what it takes; every kind has been compared with Great Expectations on pandas."""
+"""Kind → what it takes; each has been compared with Great Expectations on pandas, but for the French ones, our own."""
+
+KINDS |= {PREFIX + name: Kind(_says(one.failed), takes=_ROW, only=TEXTS) for name, one in FRENCH.items()}
 
 
 def argument_faults(kind: Kind, kwargs: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[str]:

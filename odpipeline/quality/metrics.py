@@ -16,7 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from odpipeline.duck import literal
+from odpipeline.duck import literal, quote
+from odpipeline.quality.french import FRENCH, metric
 
 Expression = ColumnElement[Any]
 
@@ -229,6 +230,18 @@ SCANNED: dict[str, Callable[[Asked], Expression]] = {
     "column.non_null_proportion": _share_present,
 }
 """Metric → its aggregate in the one scan of all rows."""
+
+
+def _invalid(condition: str) -> Callable[[Asked], Expression]:
+    def counted(asked: Asked) -> Expression:
+        column = asked.column()
+        said = condition.replace("{cell}", quote(str(asked.domain["column"])))
+        return _rows(column.is_not(None) & ~sa.literal_column(f"coalesce({said}, false)", sa.Boolean))
+
+    return counted
+
+
+SCANNED |= {f"{metric(name)}.unexpected_count": _invalid(one.condition) for name, one in FRENCH.items()}
 
 
 def by_value(asked: Asked) -> Grouping:
