@@ -43,6 +43,8 @@ _TYPES: tuple[tuple[type, pa.DataType], ...] = (
 )  # fmt: skip
 """Python type → Arrow type, the narrower first: a bool is an int, a datetime a date. Decimals stay exact as text."""
 
+_BINARY = frozenset({bytes, bytearray, memoryview})
+
 _AWAY = frozenset({2002, 2003, 2006, 2013, 1040, 1053, 1077, 1927})
 """Error numbers of MariaDB when nobody answers, or no more."""
 _LATE, _WRITES, _RIGHTS, _SYNTAX = {1969, 3024, 1317}, {1792}, {1044, 1142, 1143, 1370}, {1049, 1054, 1064, 1146, 1305}
@@ -166,12 +168,8 @@ def _batches(result: CursorResult[Any], query: Query) -> Iterator[pa.RecordBatch
 def _type(name: str, column: Sequence[Any], query: Query) -> pa.DataType:
     """The Arrow type of a column by its first values; one that is empty so far is text."""
     kinds = {type(value) for value in column if value is not None}
-    if kinds & {bytes, bytearray, memoryview}:
-        raise SourceError(
-            f"the query gives binary values in {name}",
-            where=query.where,
-            mend=f"leave them out, or write them as text in {query.declared}",
-        )
+    if kinds & _BINARY:
+        raise _binary(name, query)
     if {int, Decimal} <= kinds or {int, float} <= kinds:
         return pa.string()
     found = next((arrow for python, arrow in _TYPES if any(issubclass(kind, python) for kind in kinds)), pa.string())
@@ -180,9 +178,19 @@ def _type(name: str, column: Sequence[Any], query: Query) -> pa.DataType:
     return found
 
 
+def _binary(name: str, query: Query) -> SourceError:
+    return SourceError(
+        f"the query gives binary values in {name}",
+        where=query.where,
+        mend=f"leave them out, or write them as text in {query.declared}; a geometry with ST_AsGeoJSON({name})",
+    )
+
+
 def _array(column: Sequence[Any], field: pa.Field, query: Query) -> pa.Array:
     cells = column
     if field.type == pa.string():
+        if any(type(value) in _BINARY for value in column):  # after a first batch of missing values
+            raise _binary(field.name, query)
         cells = [value if value is None or isinstance(value, str) else _text(value) for value in column]
     try:
         return pa.array(cells, field.type)
@@ -196,8 +204,10 @@ def _array(column: Sequence[Any], field: pa.Field, query: Query) -> pa.Array:
 
 def _text(value: Any) -> str:
     if isinstance(value, timedelta):  # a TIME of MariaDB, which may pass 24 hours
-        seconds = int(value.total_seconds())
-        return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        seconds, fraction = divmod(abs(value), timedelta(seconds=1))
+        told = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        part = f".{fraction.microseconds:06}".rstrip("0") if fraction else ""
+        return ("-" if value < timedelta(0) else "") + told + part
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 

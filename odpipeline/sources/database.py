@@ -58,12 +58,14 @@ def extract(source: SqlSource, order: Order) -> Delivery:
         )
     dialect: Dialect = importlib.import_module(module).rows
     before = order.earlier() if source.incremental else None
-    if source.incremental and before:
-        since = watermark.newest(source.incremental, before, order)
+    since = watermark.newest(source.incremental, before, order) if source.incremental and before else None
+    if source.incremental and since is not None:
         asked = replace(query, sql=watermark.narrowed(query.sql, source.incremental, since, mark))
         with dialect(url, order.root, asked) as rows:
             _write(rows, source, order, asked)
-    if not before or not watermark.merge(order, before):  # other columns than before: everything is read anew
+    if (
+        before is None or since is None or not watermark.merge(order, before)
+    ):  # other columns than before: everything is read anew
         with dialect(url, order.root, query) as rows:
             _write(rows, source, order, query)
     return Delivery(order.path, "query.parquet", "application/vnd.apache.parquet")
@@ -106,6 +108,8 @@ def _shown(url: URL) -> str:
 
 def _write(rows: Rows, source: SqlSource, order: Order, query: Query) -> None:
     refuse_twins(rows.schema.names, query)
+    if source.incremental:
+        watermark.demand(rows.schema.names, source.incremental, query, order)
     schema = pa.schema([_stored(field, query) for field in rows.schema])
     deadline = time.monotonic() + source.deadline.total_seconds()
     descriptor = os.open(order.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -136,7 +140,8 @@ def _stored(field: Any, query: Query) -> Any:
         raise SourceError(
             f"the column {field.name} has a type that cannot be read",
             where=query.where,
-            mend=f"cast it to text in {query.declared}: CAST({field.name} AS text)",
+            mend=f"cast it to text in {query.declared}: CAST({field.name} AS text), or for a geometry "
+            f"ST_AsGeoJSON(ST_Transform({field.name}, 4326))",
         )
     return pa.field(field.name, kind)
 

@@ -5,6 +5,7 @@ Read-only and the time limit are set inside the one transaction, so that they al
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlencode
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
+import stamina
 from sqlalchemy import URL
 
 from odpipeline.errors import SourceError, SourceUnavailable
@@ -47,21 +49,31 @@ def rows(url: URL, root: Path, query: Query) -> Iterator[Rows]:  # noqa: ARG001 
             with cursor.fetch_record_batch() as reader:
                 yield Rows(reader.schema, reader)
         except adbc_driver_manager.Error as error:
-            raise _worded(error, query, started) from None
+            raise _late(query, started) or _lost(connection, query) or _worded(error, query) from None
         except (OSError, pa.ArrowException) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # our disk, not their server
-            raise _late(query, started) or failed(query) from None
+            raise _late(query, started) or _lost(connection, query) or failed(query) from None
 
 
 @contextmanager
 def _connection(url: URL, query: Query) -> Iterator[adbc_driver_postgresql.dbapi.Connection]:
+    """A connection, asked for three times while nobody answers."""
+    for attempt in stamina.retry_context(on=SourceUnavailable, attempts=3, wait_initial=0.2, wait_max=2, timeout=30):
+        with attempt:
+            connection = _opened(url, query)
     try:
-        connection = adbc_driver_postgresql.dbapi.connect(_address(url))
+        yield connection
+    finally:
+        with contextlib.suppress(adbc_driver_manager.Error):  # the server may have broken it off
+            connection.close()
+
+
+def _opened(url: URL, query: Query) -> adbc_driver_postgresql.dbapi.Connection:
+    try:
+        return adbc_driver_postgresql.dbapi.connect(_address(url))
     except adbc_driver_manager.Error as error:
         raise _closed_door(str(error), query) from None
-    with connection:
-        yield connection
 
 
 def _address(url: URL) -> str:
@@ -91,10 +103,24 @@ def _closed_door(message: str, query: Query) -> SourceError:
     )
 
 
-def _worded(error: adbc_driver_manager.Error, query: Query, started: float) -> SourceError:
+def _lost(connection: adbc_driver_postgresql.dbapi.Connection, query: Query) -> SourceError | None:
+    """The error of a connection that is gone; one that lives still answers, whatever the language of its messages."""
+    try:
+        connection.rollback()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchall()
+    except (adbc_driver_manager.Error, OSError):
+        return SourceUnavailable(
+            "the database broke the connection off half way",
+            where=query.where,
+            mend="the next run tries again; if it goes on, ask its owner",
+        )
+    return None
+
+
+def _worded(error: adbc_driver_manager.Error, query: Query) -> SourceError:
     state = error.sqlstate or ""
-    if late := _late(query, started):
-        return late
     if state == "25006":
         return refused("it writes, and the session is read-only", query)
     if state == "42501":

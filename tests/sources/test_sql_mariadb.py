@@ -223,3 +223,57 @@ personal_data: none
     declared = read_town(tmp_path)
     *_, last = flow.publication(declared.dataset("essai"), declared, flow.Zones.of(declared))
     assert (last.folder / "essai.csv").read_text() == "id,prix,le\n1,12.3,2026-03-29T02:30:00Z\n2,,\n"
+
+
+def test_a_binary_value_after_thousands_of_missing_ones_is_refused(read):
+    with pytest.raises(SourceError, match="the query gives binary values in b; leave them out"):
+        read("SELECT IF(seq > 10500, UNHEX('00ff'), NULL) AS b FROM seq_1_to_11000")
+
+
+def test_a_geometry_is_refused_with_the_words_that_read_it(read):
+    with pytest.raises(SourceError, match=r"a geometry with ST_AsGeoJSON\(geom\)"):
+        read("SELECT ST_GeomFromText('POINT(1 2)') AS geom")
+
+
+@pytest.mark.parametrize("time", ["-01:30:00", "-00:00:01", "00:00:00", "01:00:00.5", "-100:00:00.25"])
+def test_a_length_of_time_keeps_its_sign_and_fraction(read, time):
+    assert read(f"SELECT CAST('{time}' AS TIME(3)) AS d")["d"].to_pylist() == [time]
+
+
+def test_a_watermark_of_any_text_stays_a_text(read, mariadb, tmp_path):
+    with cursor(mariadb) as run:
+        run.execute("CREATE TABLE textes (id INT, maj VARCHAR(60))")
+        run.execute("INSERT INTO textes VALUES (1, 'a'), (2, %s)", ("z\\' OR 1=1 -- ",))
+        watched = {"key": ("id",), "incremental": {"column": "maj"}}
+        pq.write_table(read("SELECT * FROM textes", **watched), tmp_path / "before")
+        run.execute("UPDATE textes SET id = 99 WHERE id = 1")  # below the watermark: only a broken query sees it
+    assert read("SELECT * FROM textes", earlier=tmp_path / "before", **watched)["id"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize("before", ["SELECT 1 AS id, CAST(NULL AS DATE) AS maj", "SELECT 1 AS autre", None])
+def test_a_last_capture_without_a_watermark_reads_everything(read, tables, tmp_path, before):
+    if before:
+        pq.write_table(read(before), tmp_path / "before")
+    else:
+        (tmp_path / "before").write_text("id;maj\n1;2\n")
+    table = read(
+        "SELECT 2 AS id, DATE '2026-03-01' AS maj",
+        earlier=tmp_path / "before", key=("id",), incremental={"column": "maj"},
+    )  # fmt: skip
+    assert table["id"].to_pylist() == [2]
+
+
+def test_a_watermark_in_the_future_hides_nothing(read, mariadb, tmp_path):
+    with cursor(mariadb) as run:
+        run.execute("CREATE TABLE futur (id INT, maj DATETIME)")
+        run.execute("INSERT INTO futur VALUES (1, '2999-01-01'), (2, '2026-01-01')")
+        pq.write_table(read("SELECT * FROM futur"), tmp_path / "before")
+        run.execute("INSERT INTO futur VALUES (3, '2026-01-02')")
+    table = read("SELECT * FROM futur", earlier=tmp_path / "before", key=("id",), incremental={"column": "maj"})
+    assert sorted(table["id"].to_pylist()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("key", "column"), [("absente", "id"), ("id", "absente")])
+def test_a_result_that_the_next_night_could_not_add_to_is_refused_the_first(read, key, column):
+    with pytest.raises(SourceError, match="the query gives no column absente; select it in assets/"):
+        read("SELECT 1 AS id", key=(key,), incremental={"column": column})

@@ -1,15 +1,21 @@
 """Rows of a real PostgreSQL server, read in a session that cannot write."""
 
+import threading
+
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import make_url
 
+from odpipeline import flow
+from odpipeline.declaration.reading import read_town
 from odpipeline.declaration.source import SqlSource
 from odpipeline.errors import SecretMissing, SourceError, SourceUnavailable
 from odpipeline.sources import database
 from tests.servers import PASSWORD, free_port
+from tests.sources.test_sql_mariadb import cut_after
+from tests.towns import write_town
 
 
 @pytest.fixture
@@ -169,3 +175,82 @@ def test_a_table_is_read_by_its_name_and_then_only_what_is_new(postgresql, order
         run.execute('INSERT INTO suivi."Mandats" VALUES (3, now(), 3)')
         merged = database.extract(declared, order(url=postgresql, earlier=before, key=("id",))).path
     assert [(row["id"], row["n"]) for row in pq.read_table(merged).to_pylist()] == [(1, 1), (2, 20), (3, 3)]
+
+
+def test_a_connection_that_breaks_half_way_delivers_nothing(read, postgresql):
+    with (
+        cut_after(postgresql, 300_000) as url,
+        pytest.raises(SourceUnavailable, match="the database broke the connection off half way; the next run"),
+    ):
+        read("SELECT g, 'x' || g AS t FROM generate_series(1, 500000) g", url)
+
+
+def test_a_session_that_the_server_ends_half_way_is_unavailable(read, postgresql):
+    def end():
+        with (
+            adbc_driver_postgresql.dbapi.connect(postgresql, autocommit=True) as connection,
+            connection.cursor() as run,
+        ):
+            while not ended.wait(0.05):
+                run.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                            "WHERE query LIKE '%pg_sleep(0.001%' AND pid <> pg_backend_pid()")  # fmt: skip
+                run.fetchall()
+
+    ended = threading.Event()
+    ending = threading.Thread(target=end)
+    ending.start()
+    try:
+        with pytest.raises(SourceUnavailable, match="the database broke the connection off half way"):
+            read("SELECT g, pg_sleep(0.001)::text AS t FROM generate_series(1, 20000) g")
+    finally:
+        ended.set()
+        ending.join()
+
+
+def test_many_columns_arrive(read):
+    assert read("SELECT " + ", ".join(f"{n} AS c{n}" for n in range(1500))).num_columns == 1500
+
+
+def test_a_stand_in_for_a_geometry_is_refused_with_the_words_that_read_it(read, postgresql):
+    with adbc_driver_postgresql.dbapi.connect(postgresql, autocommit=True) as connection, connection.cursor() as run:
+        run.execute("CREATE DOMAIN geometry AS bytea")  # no PostGIS here: binary, as its own type comes
+    with pytest.raises(SourceError, match=r"or for a geometry ST_AsGeoJSON\(ST_Transform\(geom, 4326\)\)"):
+        read("SELECT '\\x01'::geometry AS geom")
+
+
+INCREMENTAL = """
+title: Mandats
+description: Mandats de paiement.
+owner: finances@ville.example
+source: {sql: {table: nuits.mandats}, system: base, incremental: {column: maj, overlap: 1 h}}
+fields: [{name: numero, type: integer}, {name: objet}, {name: maj, type: datetime}]
+key: [numero]
+personal_data: none
+"""
+
+
+def test_two_nights_of_which_the_second_reads_only_what_is_new(postgresql, tmp_path, monkeypatch):
+    write_town(tmp_path, "mandats", declaration=INCREMENTAL)
+    with (tmp_path / "town.yaml").open("a") as town:
+        town.write("systems: {base: {title: Base, url: {env: ODP_BASE}}}\n")
+    monkeypatch.setenv("ODP_BASE", postgresql)
+    declared = read_town(tmp_path)
+    zones = flow.Zones.of(declared)
+
+    def night():
+        *_, release = flow.recorded(declared.dataset("mandats"), declared, zones)
+        return (release.folder / "mandats.csv").read_text().replace("\r", "").splitlines()[1:]
+
+    with adbc_driver_postgresql.dbapi.connect(postgresql, autocommit=True) as connection, connection.cursor() as run:
+        run.execute("CREATE SCHEMA nuits")
+        run.execute("CREATE TABLE nuits.mandats (numero int, objet text, maj timestamptz)")
+        run.execute(
+            "INSERT INTO nuits.mandats VALUES (1, 'Arbre', '2026-03-01 10:00Z'), (2, 'Banc', '2026-03-02 10:00Z')"
+        )
+        assert night() == ["1,Arbre,2026-03-01T10:00:00Z", "2,Banc,2026-03-02T10:00:00Z"]
+        run.execute("UPDATE nuits.mandats SET objet = 'non lu' WHERE numero = 1")  # its time did not change
+        run.execute("UPDATE nuits.mandats SET objet = 'Banc neuf', maj = '2026-03-03 10:00Z' WHERE numero = 2")
+        run.execute("INSERT INTO nuits.mandats VALUES (3, 'Lampe', '2026-03-03 11:00Z')")
+    assert night() == [
+        "1,Arbre,2026-03-01T10:00:00Z", "2,Banc neuf,2026-03-03T10:00:00Z", "3,Lampe,2026-03-03T11:00:00Z",
+    ]  # fmt: skip
