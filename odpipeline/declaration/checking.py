@@ -357,6 +357,9 @@ def _sql(source: SqlSource, system: System | None) -> Faults:
     begins = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH)\b"
     if isinstance(source.sql, str) and not re.match(begins, source.sql, re.IGNORECASE | re.DOTALL):
         yield ("source", "sql"), "source.sql: the query must begin with SELECT or WITH; it only reads"
+    writes = r"\bINTO(?:\s|/\*.*?\*/)+(?:OUTFILE|DUMPFILE)\b"
+    if isinstance(source.sql, str) and re.search(writes, source.sql, re.IGNORECASE | re.DOTALL):
+        yield ("source", "sql"), "source.sql: the query writes a file on the server (INTO OUTFILE); it only reads"
 
 
 def _folder(source: FolderSource | HandedSource, system: System | None) -> Faults:

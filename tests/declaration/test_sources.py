@@ -20,6 +20,8 @@ FAULTY = [
     ("{sql: SELECT 1}", "a sql source needs the system that it asks; add `system:` with a name of town.yaml"),
     ("{sql: SELECT 1, system: depot}", "the system 'depot' has no url in town.yaml; a sql source needs one"),
     ("{sql: DELETE FROM t, system: base}", "source.sql: the query must begin with SELECT or WITH; it only reads"),
+    ("{sql: \"SELECT 1 INTO /* */ OUTFILE '/tmp/x'\", system: base}",
+     "source.sql: the query writes a file on the server (INTO OUTFILE); it only reads"),
     ("{sql: SELECTION, system: base}", "source.sql: the query must begin with SELECT or WITH; it only reads"),
     ('{folder: "../ailleurs/*.csv", system: depot}',
      "source.folder: the path stays below its folder; write it without a leading / and without .."),

@@ -167,6 +167,12 @@ def test_a_connection_that_breaks_half_way_delivers_nothing(read, mariadb, table
         read("SELECT * FROM grand", url)
 
 
+@pytest.mark.parametrize("backend", ["mssql", "oracle"])
+def test_what_no_test_has_a_server_for_is_read_whole(read, backend):
+    with pytest.raises(SourceError, match=f"databases of the kind '{backend}' are not read incrementally; leave"):
+        read("SELECT 1", f"{backend}://u:p@127.0.0.1/x", key=("id",), incremental={"column": "maj"})
+
+
 @pytest.mark.parametrize(("backend", "extra"), [("mssql", "odpipeline[sqlserver]"), ("oracle", "odpipeline[oracle]")])
 def test_a_missing_driver_names_its_extra(read, backend, extra):
     with pytest.raises(SourceError) as error:
