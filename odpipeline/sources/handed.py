@@ -9,6 +9,7 @@ from odpipeline.declaration.source import FolderSource, HandedSource
 from odpipeline.sources import folder, web
 from odpipeline.sources.delivery import Delivery, Order, Unchanged
 
+_NAMES = {"gtfs": "gtfs.zip", "totem": "totem.xml"}
 _SHARED = ("system", "timeout", "deadline", "max_bytes")
 
 
@@ -19,6 +20,6 @@ def extract(source: HandedSource, order: Order) -> Delivery | Unchanged:
     """
     place = getattr(source, source.kind)
     if source.over_http(order.system):
-        return web.one_file(source, order, place, source.kind)
+        return web.one_file(source, order, place, _NAMES[source.kind])
     dropped = {key: getattr(source, key) for key in _SHARED}
     return folder.extract(FolderSource(folder=place, **dropped), order)
