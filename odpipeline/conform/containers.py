@@ -37,7 +37,7 @@ _ENCRYPTED, _LINK = 1, 0o120000
 _SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
 _FORMATS = ("[content_types].xml", "mimetype")
 """Members that only a workbook has."""
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError,
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError,
            ArchiveError, ValueError, OverflowError)  # fmt: skip
 """What the libraries raise for a broken container; BadGzipFile is an OSError, and so is a place before the start."""
 _PACKED = (b"PK\x03\x04", _SEVEN_ZIP)

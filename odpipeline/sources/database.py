@@ -68,12 +68,13 @@ def extract(source: SqlSource, order: Order) -> Delivery:
     dialect: Dialect = importlib.import_module(module).rows
     before = order.earlier() if source.incremental else None
     since = watermark.newest(source.incremental, before, order) if source.incremental and before else None
-    if source.incremental and since is not None:
+    joined = False
+    if source.incremental and before and since is not None:
         asked = replace(query, sql=watermark.narrowed(query.sql, source.incremental, since, mark))
         with dialect(url, order.root, asked) as rows:
             _write(rows, source, order, asked)
-    # Without a watermark, or with other columns than before, everything is read.
-    if before is None or since is None or not watermark.merge(order, before):
+        joined = watermark.merge(source.incremental, order, before)
+    if not joined:  # everything is read: there is no watermark yet, or the columns are other ones than before
         with dialect(url, order.root, query) as rows:
             _write(rows, source, order, query)
     return Delivery(order.path, "query.parquet", "application/vnd.apache.parquet")

@@ -80,8 +80,11 @@ def _spelled(value: Any, mark: str) -> str:
     return repr(value)
 
 
-def merge(order: Order, before: Path) -> bool:
-    """Add to the delivery the rows of `before` that it does not replace; False when their columns are not the same."""
+def merge(watermark: Watermark, order: Order, before: Path) -> bool:
+    """Add to the delivery the rows of `before` that it does not replace; False when their columns are not the same.
+
+    Of several new rows with one key, the one with the greatest watermark stays.
+    """
     keys = _keys(order)
     new, old = (f"read_parquet({literal(path)})" for path in (order.path, before))
     merged = order.folder / "merged.parquet"
@@ -93,7 +96,8 @@ def merge(order: Order, before: Path) -> bool:
         try:
             connection.execute(
                 f"COPY (SELECT o.* FROM {old} o WHERE NOT EXISTS (SELECT 1 FROM {new} n WHERE {same}) "
-                f"UNION ALL SELECT * FROM (SELECT DISTINCT ON ({columns(keys)}) * FROM {new}) ORDER BY {columns(keys)}"
+                f"UNION ALL SELECT * FROM (SELECT DISTINCT ON ({columns(keys)}) * FROM {new} "
+                f"ORDER BY {columns(keys)}, {quote(watermark.column)} DESC) ORDER BY {columns(keys)}"
                 f") TO {literal(merged)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
             )
         except duckdb.Error as error:

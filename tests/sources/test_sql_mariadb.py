@@ -196,6 +196,19 @@ def test_only_what_is_new_is_read_and_the_capture_stays_whole(read, mariadb, tab
     assert [(row["id"], row["n"]) for row in table.to_pylist()] == [(1, 1), (2, 20), (3, 3)]
 
 
+def test_of_new_rows_with_one_key_the_latest_stays(read, mariadb, tables, tmp_path):
+    with cursor(mariadb) as run:
+        run.execute("CREATE TABLE etats (id INT, maj DATETIME, n INT)")
+        run.execute("INSERT INTO etats VALUES (1, '2026-03-01 10:00:00', 1)")
+        watched = {"incremental": {"column": "maj"}}
+        before = tmp_path / "before.parquet"
+        pq.write_table(read("SELECT * FROM etats", key=("id",), **watched), before)
+        for n in (5, 9, 7, 2):
+            run.execute(f"INSERT INTO etats VALUES (1, '2026-03-02 10:0{n}:00', {n})")
+    table = read("SELECT * FROM etats", earlier=before, key=("id",), **watched)
+    assert table["n"].to_pylist() == [9]
+
+
 def test_nothing_new_gives_the_same_bytes(mariadb, tables, order, tmp_path):
     source = SqlSource(sql="SELECT id, c FROM grand", incremental={"column": "id"})
     before = tmp_path / "before.parquet"
