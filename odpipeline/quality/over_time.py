@@ -32,6 +32,7 @@ class _Bench:
     now: str
     before: str | None
     types: dict[str, str]
+    types_before: dict[str, str]
 
     @property
     def rules(self) -> OverTime:
@@ -47,7 +48,12 @@ class _Bench:
         """Whether keys name the same thing in both releases: pseudonyms of scope `release` are made not to."""
         roles = [self.dataset.privacy.columns.get(name) for name in self.dataset.key]
         techniques = [role.pseudonymise for role in roles if isinstance(role, Technique) and role.pseudonymise]
-        return bool(roles) and all(technique.scope == "stable" for technique in techniques)
+        stays = all(technique.scope == "stable" for technique in techniques)
+        return bool(roles) and stays and self.comparable(*self.dataset.key)
+
+    def comparable(self, *names: str) -> bool:
+        """Whether both releases have these columns, with the same types: a new one has nothing to compare with yet."""
+        return all(name in self.types_before and self.types_before[name] == self.types[name] for name in names)
 
     def counts(self, query: str) -> tuple[int, ...]:
         found = self.connection.execute(query).fetchone()
@@ -63,7 +69,8 @@ def over_time(parquet: Path, before: Path | None, dataset: Dataset, duck: DuckSe
         with connect(duck) as connection:
             now = f"read_parquet({literal(parquet)})"
             earlier = f"read_parquet({literal(before)})" if before else None
-            bench = _Bench(connection, dataset, now, earlier, _types(connection, now))
+            types = [_types(connection, relation) if relation else {} for relation in (now, earlier)]
+            bench = _Bench(connection, dataset, now, earlier, *types)
             return tuple(finding for rule in _RULES for finding in rule(bench))
     except duckdb.Error as error:
         raise QualityError(
@@ -82,7 +89,9 @@ def _finding(
     column: str | None = None,
 ) -> Finding:
     severity = Severity(bench.rules.severity.get(rule) or ("critical" if rule == "types" else "warning"))
-    return Finding("over_time", rule, held, message, severity, column, counts)
+    place = bench.dataset.place("quality", "over_time")
+    remedy = "" if held else f"; look into the delivery, or change the rule at {place}"
+    return Finding("over_time", rule, held, message + remedy, severity, column, counts)
 
 
 def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
@@ -103,8 +112,8 @@ def _type_change(bench: _Bench) -> Iterator[Finding]:
     """Whoever reads the file every morning reads a number where a number was."""
     if bench.before is None:
         return
-    earlier = _types(bench.connection, bench.before)
-    changed = [name for name, kind in bench.types.items() if name in earlier and earlier[name] != kind]
+    earlier = bench.types_before
+    changed = [name for name, kind in bench.types.items() if earlier.get(name, kind) != kind]
     message = f"the type of {', '.join(changed)} is no longer that of the current release"
     yield _finding(
         bench, "types", not changed, message if changed else "every column has the type it had",
@@ -132,7 +141,7 @@ def _same(key: tuple[str, ...]) -> str:
 
 def _steady(bench: _Bench) -> Iterator[Finding]:
     """An identifier that now means something else."""
-    for name in bench.rules.steady if bench.before and bench.joinable else ():
+    for name in filter(bench.comparable, bench.rules.steady if bench.joinable else ()):
         changed, compared = bench.counts(
             f"SELECT count(*) FILTER (n.{quote(name)} IS DISTINCT FROM b.{quote(name)}), count(*) "
             f"FROM {bench.now} n JOIN {bench.before} b ON {_same(bench.dataset.key)}"
@@ -142,7 +151,7 @@ def _steady(bench: _Bench) -> Iterator[Finding]:
 
 
 def _new_categories(bench: _Bench) -> Iterator[Finding]:
-    for name in bench.rules.new_categories if bench.before else ():
+    for name in filter(bench.comparable, bench.rules.new_categories):
         cell = quote(name)
         new, rows = bench.counts(
             f"SELECT count(DISTINCT {cell}), count(*) FROM {bench.now} WHERE {cell} IS NOT NULL "
@@ -153,7 +162,8 @@ def _new_categories(bench: _Bench) -> Iterator[Finding]:
 
 
 def _drift(bench: _Bench) -> Iterator[Finding]:
-    for name, limit in bench.rules.drift.items() if bench.before else ():
+    for name in filter(bench.comparable, bench.rules.drift):
+        limit = bench.rules.drift[name]
         index = _stability(bench, name)
         message = f"the distribution of {name} has moved by {index:.3f} (population stability index, limit {limit:g})"
         yield _finding(bench, "drift", index <= limit, message, {"psi": round(index, 4)}, name)
@@ -163,18 +173,18 @@ def _stability(bench: _Bench, name: str) -> float:
     """The population stability index of a column: over tenths of the earlier numbers, or over categories."""
     cell = quote(name)
     bin_of = f"CAST({cell} AS VARCHAR)"
-    cuts = ""
+    cuts = []
     if bench.types[name] in ("BIGINT", "INTEGER", "DOUBLE"):
         tenths = ", ".join(f"{n / 10}" for n in range(1, 10))
-        cuts = f", cuts AS (SELECT list_distinct(quantile_cont({cell}, [{tenths}])) AS edges FROM {bench.before})"
+        cuts = [f"cuts AS (SELECT list_distinct(quantile_cont({cell}, [{tenths}])) AS edges FROM {bench.before})"]
         bin_of = f"CAST(len(list_filter((SELECT edges FROM cuts), lambda x: x < {cell})) AS VARCHAR)"
     sides = [
         f"SELECT {side} AS side, coalesce({bin_of}, '') AS bin, count(*) AS n FROM {relation} GROUP BY ALL"
         for side, relation in ((0, bench.before), (1, bench.now))
     ]
+    parts = ", ".join([*cuts, f"counted AS ({' UNION ALL '.join(sides)})"])
     found = bench.connection.execute(
-        f"""WITH nothing AS (SELECT 1){cuts},
-        counted AS ({" UNION ALL ".join(sides)}),
+        f"""WITH {parts},
         shares AS (SELECT bin, greatest({_LEAST}, coalesce(sum(n) FILTER (side = 0), 0) / any_value(b)) AS p,
                    greatest({_LEAST}, coalesce(sum(n) FILTER (side = 1), 0) / any_value(a)) AS q
                    FROM counted, (SELECT greatest(1, sum(n) FILTER (side = 0)) AS b,

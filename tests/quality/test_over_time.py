@@ -84,6 +84,24 @@ def test_keys_that_are_made_not_to_join_are_not_joined(found, scope, told):
     assert ("vanished_keys" in found({}, moved, before=NOW, privacy=privacy)) is told
 
 
+EVERY = {"steady": ["v"], "new_categories": ["v"], "drift": {"v": 0.01}}
+
+
+def test_a_new_column_has_nothing_to_be_compared_with_yet(found):
+    without = NOW.replace(", i / 2.0 AS v", "")
+    assert found(EVERY, before=without) == {}
+    assert found(EVERY, before=NOW.replace("i AS id, ", "")) == {}
+
+
+def test_a_column_of_another_type_is_told_and_not_compared(found):
+    assert set(found(EVERY, before=NOW.replace("i / 2.0 AS v", "'x' AS v"))) == {"types"}
+
+
+def test_what_failed_says_where_its_rule_is(found):
+    failed = found({"growth": 2}, NOW.replace("48", "200"), before=NOW)["growth"]
+    assert failed.message.endswith("; look into the delivery, or change the rule at assets/d.yaml:0")
+
+
 def test_a_weekday_is_compared_with_the_same_weekday(found):
     days = ("SELECT i AS id, 'C' AS capteur, TIMESTAMP '2026-03-02' + to_hours(i::INT) AS t, 1.0 AS v FROM range(24 * 16) r(i) "
             "WHERE isodow(t) < 6 OR hour(t) = 0")  # fmt: skip
