@@ -1,0 +1,24 @@
+"""`odp …`: one thin function per command, in modules by what the commands are about.
+
+Importing this package registers every command with `app`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from odpipeline.cli import declaring, private_zone, quality, running, serving
+from odpipeline.cli.application import app
+from odpipeline.errors import OdpError
+
+
+def main() -> None:
+    """Run a command; an `OdpError` becomes one message on standard error and its exit status."""
+    try:
+        app()
+    except OdpError as error:
+        print(error, file=sys.stderr)  # the edge
+        sys.exit(error.exit_status)
+
+
+__all__ = ["app", "declaring", "main", "private_zone", "quality", "running", "serving"]

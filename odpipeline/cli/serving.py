@@ -1,0 +1,35 @@
+"""Commands that serve pages on loopback: serve, ui."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from odpipeline.cli.application import TownFolder, app
+from odpipeline.declaration import read_town
+
+
+@app.command()
+def serve(
+    town: TownFolder = Path(),
+    port: Annotated[int, typer.Option(help="The port on loopback.")] = 8080,
+) -> None:
+    """Serve the published files and pages on loopback, as a preview."""
+    import uvicorn
+
+    from odpipeline.portal.serving import application
+
+    uvicorn.run(application(read_town(town.resolve()).store_path), host="127.0.0.1", port=port, log_level="warning")
+
+
+@app.command()
+def ui(
+    town: TownFolder = Path(),
+    port: Annotated[int, typer.Option(help="The port on loopback.")] = 3000,
+) -> None:
+    """Open Dagster on loopback for the town, until interrupted."""
+    from odpipeline.orchestration.webserver import open_ui
+
+    raise typer.Exit(open_ui(town.resolve(), port))
