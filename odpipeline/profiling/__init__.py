@@ -1,4 +1,4 @@
-"""A source → a complete draft of its declaration and suite, with every guess said as one."""
+"""A source → a complete draft of its declaration and suite; kept captures → what its suite may ask, or would refuse."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from odpipeline.declaration.town import System, Town
 from odpipeline.declaration.words import FromEnvironment
 from odpipeline.errors import OdpError
 from odpipeline.profiling.looking import Profile, profile
+from odpipeline.profiling.proposing import Advice, Proposal, proposed, with_own
+from odpipeline.profiling.trying import Tried, tried
 from odpipeline.profiling.writing import write
 
-__all__ = ["Profile", "draft", "profile", "write"]
+__all__ = ["Advice", "Profile", "Proposal", "Tried", "draft", "profile", "proposed", "tried", "with_own", "write"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
