@@ -9,6 +9,7 @@ what comes of comparing, and only that, for one content hash.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.store import Release, Staged
@@ -26,19 +27,29 @@ def judge(
     compared: Iterable[Finding] = (),
     *,
     accepted: Collection[str] = (),
+    approved: Collection[str] = (),
 ) -> Verdict:
     """All findings about `staged`, and the gate's own, as a verdict for exactly these bytes.
 
     `current` is the release that the public sees, `compared` what was found in comparing with it. `accepted` are the
     content hashes (whole, or 12 digits and more) whose emptied, shrunken, narrowed or otherwise unusual content a
-    person accepted.
+    person accepted; `approved` those that somebody in the role that `approval` names has said yes to.
     """
     found = tuple(findings)
     if staged is None:
         return refuse(dataset, found)
     unusual = (*compared, *_shrink_guard(dataset, staged, current))
     guarded = tuple(_accepted(finding, staged, accepted) for finding in unusual)
-    return Verdict(dataset.id, staged.content_hash, (*found, *guarded, _checked(found)))
+    awaited = _approval(dataset, staged, current, approved)
+    return Verdict(dataset.id, staged.content_hash, (*found, *guarded, *awaited, _checked(found)))
+
+
+def approve(verdict: Verdict, role: str) -> Verdict:
+    """`verdict`, which was held, after somebody in `role` has said yes to its content; of any other, itself."""
+    if not verdict.held:
+        return verdict
+    yes = Finding(APPROVAL, "approved", passed=True, message=f"approved in the role {role} for exactly this content")
+    return replace(verdict, findings=tuple(yes if f.group == APPROVAL else f for f in verdict.findings))
 
 
 def refuse(dataset: Dataset, findings: Iterable[Finding]) -> Verdict:
@@ -57,6 +68,24 @@ def _checked(found: tuple[Finding, ...]) -> Finding:
         return Finding("gate", "checked", passed=False, message=message)
     counts = {"findings": len(found), "failed": sum(not finding.passed for finding in found)}
     return Finding("gate", "checked", passed=True, message=f"{len(found)} findings were judged", counts=counts)
+
+
+def _approval(
+    dataset: Dataset, staged: Staged, current: Release | None, approved: Collection[str]
+) -> Iterator[Finding]:
+    """New content of a dataset with `approval` waits for a person; what is public already was approved before."""
+    if (needed := approval(dataset.approval)) is None:
+        return
+    named = staged.content_hash[:SHORTEST_ACCEPTANCE]
+    if current is not None and current.content_hash == staged.content_hash:
+        yield Finding(APPROVAL, "approved", passed=True, message="the public sees exactly this content already")
+    elif staged.content_hash in approved:
+        message = f"approved in the role {needed.role} for exactly this content ({named})"
+        yield Finding(APPROVAL, "approved", passed=True, message=message)
+    else:
+        remedy = f"odp approve {staged.dataset} {named} --as … --because …"
+        message = f"the release waits for the approval of somebody in the role {needed.role}: {remedy}"
+        yield Finding(APPROVAL, "approved", passed=False, message=message)
 
 
 def _shrink_guard(dataset: Dataset, staged: Staged, current: Release | None) -> Iterator[Finding]:
@@ -102,4 +131,4 @@ def _accepted(finding: Finding, staged: Staged, accepted: Collection[str]) -> Fi
     else:
         remedy = f"if this is right, accept it: odp accept {staged.dataset} {named} --because …"
         message, passed = f"{finding.message}; {remedy}", False
-    return Finding(finding.group, finding.rule, passed, message, finding.severity, finding.column, finding.counts)
+    return replace(finding, passed=passed, message=message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Severity(StrEnum):
@@ -15,13 +16,19 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+APPROVAL = "approval"
+"""The group of the finding that waits for a person."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was checked. Holds names, counts and shares; never the value of a cell.
 
-    `group` is the part that checked (`quality`, `privacy`, `quarantine`, `schema`, `shrink`, `freshness`, `gate`);
+    `group` is the part that checked (`quality`, `privacy`, `quarantine`, `schema`, `shrink`, `freshness`, `gate`,
+    `approval`);
     `rule` names the check for a machine (`expect_column_values_to_be_unique`, `k_anonymity`);
-    `message` says it for a person, remedy included when it failed.
+    `message` says it for a person, remedy included when it failed. `declared` is what the declaration asks for, as far
+    as it words the check: bounds, lengths, the names of further columns.
     """
 
     group: str
@@ -31,6 +38,7 @@ class Finding:
     severity: Severity = Severity.CRITICAL
     column: str | None = None
     counts: Mapping[str, int | float] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def blocks(self) -> bool:
@@ -54,6 +62,12 @@ class Verdict:
     def accepted(self) -> bool:
         """True when something was staged, something was checked, and nothing blocks."""
         return bool(self.content_hash and self.findings) and not any(f.blocks for f in self.findings)
+
+    @property
+    def held(self) -> bool:
+        """True when nothing but the yes of a person is missing."""
+        blocking = [finding for finding in self.findings if finding.blocks]
+        return bool(self.content_hash and blocking) and all(finding.group == APPROVAL for finding in blocking)
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -159,7 +159,7 @@ def _events(reached: flow.Stage, dataset: Dataset) -> Iterator[Event]:
         case Staged():
             yield _done(dataset, "staged", metadata.of_staged(reached), reached.content_hash)
         case Verdict():
-            yield from check_results(dataset.id, reached.findings, only=("privacy", "gate"))
+            yield from check_results(dataset.id, reached.findings, only=("privacy", "over_time", "gate"))
         case Release():
             shown = metadata.of_release(reached, dataset, unchanged=reached.checked_at > reached.published_at)
             yield _done(dataset, "published", shown, reached.content_hash)

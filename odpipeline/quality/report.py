@@ -10,6 +10,12 @@ from odpipeline.quality.kinds import KINDS
 from odpipeline.quality.suites import Expectation
 from odpipeline.verdict import Finding, Severity
 
+_TOLD = (
+    "column_A", "column_B", "column_list", "column_set", "min_value", "max_value", "strict_min", "strict_max", "value",
+    "or_equal", "mostly",
+)  # fmt: skip
+"""The arguments that a report repeats: columns, bounds and shares; lists of values and patterns are not for reading."""
+
 
 @dataclass(frozen=True)
 class QualityReport:
@@ -73,7 +79,8 @@ def _finding(
     numbers: Mapping[str, int | float],
 ) -> Finding:
     column = expectation.kwargs.get("column")
-    return Finding(group, expectation.type, held, message, severity, column, dict(numbers))
+    declared = {name: value for name, value in expectation.kwargs.items() if name in _TOLD}
+    return Finding(group, expectation.type, held, message, severity, column, dict(numbers), declared)
 
 
 def _held_words(expectation: Expectation) -> str:
