@@ -28,7 +28,7 @@ from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
 from odpipeline.landing.workplace import set_aside, workplace
-from odpipeline.monitoring.freshness import newest_event
+from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.quality import QualityReport
 from odpipeline.store import Release, Staged, StagedFacts, Store, stage
@@ -97,12 +97,14 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         salt = f"{capture.sha256}{dataset.code_version}"
         yield (anonymous := privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt))
         why = "replay of an earlier capture" if replay else "new delivery"
-        facts = _facts(dataset, capture, rows, before, anonymous, duck, why)
+        facts = _facts(dataset, capture, rows, anonymous, duck, why)
         yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         measured = privacy.measure(staged.parquet, staged.csv, dataset, duck)
-        findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured)
+        ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
+        aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
+        findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         published = current.folder / f"{dataset.id}.parquet" if current else None
         compared = quality.over_time(staged.parquet, published, dataset, duck)
         accepted = zones.journal.accepted(dataset.id)
@@ -114,20 +116,21 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
 def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
     """`publication`, and one line in the journal however it ended; nothing is recorded when it is abandoned."""
     record, started = RunRecord(dataset.id, "failed", code_version=dataset.code_version), time.perf_counter()
-    before = None
+    before = verdict = None
     try:
         before = zones.store.current(dataset.id)
         for reached in publication(dataset, town, zones, replay):
             record = _noted(record, reached, before)
+            verdict = reached if isinstance(reached, Verdict) else verdict
             yield reached
     except OdpError as error:
         if isinstance(error, SourceError):
             error.meanwhile = _meanwhile(dataset, town, zones.journal.failing_since(dataset.id), before)
-        record = replace(record, outcome="failed", reasons=(str(error),))
-        _write(zones.journal, record, started)
+        record = replace(record, outcome="failed", reasons=(str(error),), error=type(error).__name__)
+        _write(zones.journal, record, started, verdict)
         raise
     else:
-        _write(zones.journal, record, started)
+        _write(zones.journal, record, started, verdict)
 
 
 @dataclass(frozen=True)
@@ -282,15 +285,16 @@ def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunReco
             return record
 
 
-def _write(journal: Journal, record: RunRecord, started: float) -> None:
-    journal.record(replace(record, seconds=round(time.perf_counter() - started, 3)))
+def _write(journal: Journal, record: RunRecord, started: float, verdict: Verdict | None) -> None:
+    now = datetime.now(UTC)
+    record = replace(record, seconds=round(time.perf_counter() - started, 3), ended_at=now)
+    journal.record(record, quality.run_report(verdict.findings, record, journal).as_json() if verdict else None)
 
 
 def _facts(
     dataset: Dataset,
     capture: Capture,
     rows: Conformed,
-    before: QualityReport,
     anonymous: Anonymised,
     duck: DuckSettings,
     why: str,
@@ -300,7 +304,6 @@ def _facts(
         capture_sha256=capture.sha256,
         code_version=dataset.code_version,
         data_date=newest_event(anonymous.parquet, dataset, duck),
-        quality=before.summary(),
         privacy=privacy.summary(dataset, anonymous.findings),
         lineage={column.column: vars(column) for column in lineage.of(dataset)},
         rows_in=rows.rows_in,

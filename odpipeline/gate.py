@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from odpipeline.declaration.approval import approval
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.store import Release, Staged
-from odpipeline.verdict import Finding, Severity, Verdict
+from odpipeline.verdict import APPROVAL, Finding, Severity, Verdict
 
 SHORTEST_ACCEPTANCE = 12
 """The least number of leading hexadecimal digits of a content hash that an acceptance must name."""

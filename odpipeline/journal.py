@@ -7,10 +7,11 @@ purged, and it knows nothing of runs made by `odp run`. No row of it holds the v
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -47,6 +48,14 @@ _RUNS = Table(
     Column("capture_sha256", String),
     Column("code_version", String),
     Column("seconds", Float, nullable=False),
+    Column("error", String),
+)
+_REPORTS = Table(
+    "reports",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", String, nullable=False, index=True),
+    Column("report", String, nullable=False),
 )
 _ACCEPTANCES = Table(
     "acceptances",
@@ -60,13 +69,17 @@ _ACCEPTANCES = Table(
     Column("until", DateTime),
 )
 
+REPORTS = 30
+"""How many reports of runs are kept for each dataset, the newest ones; each carries since when it fails."""
+
 
 @dataclass(frozen=True)
 class RunRecord:
     """How one run of one dataset ended.
 
     `outcome`: `published`, `unchanged`, `refused` (the gate said no) or `failed` (it could not be tried to the end).
-    `rows_in`, `quarantined`, `published` count rows; None when the run did not come that far.
+    `rows_in`, `quarantined`, `published` count rows; None when the run did not come that far. `error` is the type of
+    the error that ended a run which failed.
     """
 
     dataset: str
@@ -81,6 +94,16 @@ class RunRecord:
     code_version: str | None = None
     seconds: float = 0.0
     ended_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """How many `times` the gate refused, and when it did so `first` and `last` (UTC)."""
+
+    times: int
+    first: datetime
+    last: datetime
 
 
 class Journal:
@@ -110,12 +133,39 @@ class Journal:
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(f"sqlite:///{private / 'journal.sqlite'}")
 
-    def record(self, run: RunRecord) -> None:
-        """Write one ended run; lasting when this returns."""
+    def record(self, run: RunRecord, report: Mapping[str, Any] | None = None) -> None:
+        """Write one ended run, and the report of its findings if it came to any; lasting when this returns."""
         values = dict(vars(run))
-        values |= {"reasons": json.dumps(run.reasons, ensure_ascii=False), "ended_at": run.ended_at or _now()}
+        ended = run.ended_at.astimezone(UTC).replace(tzinfo=None) if run.ended_at else _now()
+        values |= {"reasons": json.dumps(run.reasons, ensure_ascii=False), "ended_at": ended}
         with self._engine.begin() as connection:
             connection.execute(_RUNS.insert().values(values))
+            if report is not None:
+                kept = {"dataset": run.dataset, "report": json.dumps(report, ensure_ascii=False, allow_nan=False)}
+                connection.execute(_REPORTS.insert().values(kept))
+                newest = select(_REPORTS.c.id).where(_REPORTS.c.dataset == run.dataset).order_by(_REPORTS.c.id.desc())
+                oldest = connection.execute(newest.offset(REPORTS).limit(1)).scalar()
+                connection.execute(
+                    _REPORTS.delete().where(_REPORTS.c.dataset == run.dataset, _REPORTS.c.id <= (oldest or 0))
+                )
+
+    def reports(self, dataset: str) -> list[dict[str, Any]]:
+        """The kept reports of runs of `dataset`, the newest first."""
+        query = select(_REPORTS.c.report).where(_REPORTS.c.dataset == dataset).order_by(_REPORTS.c.id.desc())
+        with self._engine.connect() as connection:
+            return [json.loads(report) for report in connection.execute(query).scalars()]
+
+    def refused_since(self, dataset: str, moment: datetime) -> Refusals | None:
+        """What the gate refused of `dataset` after `moment` (with a time zone); None when it refused nothing."""
+        runs = _RUNS.c
+        query = select(func.count(), func.min(runs.ended_at), func.max(runs.ended_at)).where(
+            runs.dataset == dataset,
+            runs.outcome == "refused",
+            runs.ended_at > moment.astimezone(UTC).replace(tzinfo=None),
+        )
+        with self._engine.connect() as connection:
+            times, first, last = connection.execute(query).one()
+        return Refusals(times, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)) if times else None
 
     def last(self, dataset: str) -> RunRecord | None:
         """How the newest run of `dataset` ended, or None."""
@@ -188,4 +238,4 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-__all__ = ["Journal", "RunRecord"]
+__all__ = ["REPORTS", "Journal", "Refusals", "RunRecord"]

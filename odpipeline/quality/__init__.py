@@ -6,7 +6,11 @@ Importing this package does not import Great Expectations: `check` does, when it
 
 from odpipeline.quality.checking import check
 from odpipeline.quality.over_time import over_time
+from odpipeline.quality.records import RunReport, run_report, run_reports
 from odpipeline.quality.report import QualityReport
 from odpipeline.quality.suites import Expectation, Suite, output_suite, suite_faults, suite_for
 
-__all__ = ["Expectation", "QualityReport", "Suite", "check", "output_suite", "over_time", "suite_faults", "suite_for"]
+__all__ = [
+    "Expectation", "QualityReport", "RunReport", "Suite", "check", "output_suite", "over_time", "run_report",
+    "run_reports", "suite_faults", "suite_for",
+]  # fmt: skip

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from odpipeline.quality.kinds import KINDS
 from odpipeline.quality.suites import Expectation
+from odpipeline.quality.wording import considered
 from odpipeline.verdict import Finding, Severity
 
 _TOLD = (
@@ -28,18 +28,6 @@ class QualityReport:
     def blocks(self) -> bool:
         """True when a finding forbids publication, and when nothing was checked at all."""
         return not self.findings or any(finding.blocks for finding in self.findings)
-
-    def summary(self) -> dict[str, Any]:
-        """What a release says of its quality: how many expectations, how many held, which ones did not."""
-        failed = [finding for finding in self.findings if not finding.passed]
-        return {
-            "expectations": len(self.findings),
-            "held": len(self.findings) - len(failed),
-            "failed": [
-                {"rule": f.rule, "column": f.column, "severity": str(f.severity), "counts": dict(f.counts)}
-                for f in failed
-            ],
-        }
 
 
 def finding(
@@ -96,19 +84,12 @@ def _failed_words(expectation: Expectation, numbers: Mapping[str, int | float], 
         shown = [f"{value:,.4g} {name.replace('_', ' ')}" for name, value in numbers.items()]
         details = f" ({', '.join([*shown, *(f'{column} is missing' for column in absent)])})" if shown or absent else ""
         return f"{failed}{details}; look into the delivery, or change the expectation at {expectation.place}"
-    wrong, of = int(numbers.get("unexpected_count", 0)), _considered(expectation, numbers)
+    wrong, of = int(numbers.get("unexpected_count", 0)), considered(expectation.type, numbers)
     counted = failed if failed.startswith("rows ") else f"values {failed}"
     least = kwargs.get("mostly", 1)
     tolerance = f" ({least * 100:g} % must be right)" if least < 1 else ""
     remedy = f"correct them in the source system, or widen the constraint at {expectation.place}"
     return f"{wrong:,} of {of:,} {counted}{tolerance}; {remedy}"
-
-
-def _considered(expectation: Expectation, numbers: Mapping[str, int | float]) -> int:
-    """How many values were looked at: all of them when missing ones are the matter, else those that are there."""
-    rows = int(numbers.get("element_count", 0))
-    about_missing = expectation.type.endswith("_be_null")
-    return rows if about_missing else rows - int(numbers.get("missing_count", 0))
 
 
 def _subject(expectation: Expectation) -> str:

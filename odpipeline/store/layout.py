@@ -11,8 +11,9 @@
         datapackage.json        Data Package 2.0 with the Table Schema of both files
         <id>.parquet            typed rows, zstd, sorted
         <id>.csv                the same rows as text, in the same order
+        quality.json            what was checked, what did not hold, the score, and the history up to this version
         release.json            the manifest, written last: without it the folder is no version
-    catalogue.jsonld, index.html, dataset/…, style.css      rebuilt from the above at any time
+    catalogue.jsonld, index.html, dataset/…, quality/…, style.css      rebuilt from the above at any time
     .lock, .tmp-…               of the local folder backend; names with a leading dot are never served
 
 **Reading.** Read `current.json` once, then only that version: whoever does so sees all of one release. `latest` is
@@ -52,7 +53,7 @@ from odpipeline.errors import StoreError
 
 FORMAT = 1
 """The format's number, in every pointer and manifest."""
-RELEASE, PACKAGE = "release.json", "datapackage.json"
+RELEASE, PACKAGE, QUALITY = "release.json", "datapackage.json", "quality.json"
 CATALOGUE, INDEX = "catalogue.jsonld", "index.html"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")

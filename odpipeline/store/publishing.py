@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,12 +19,13 @@ from typing import Any
 
 from odpipeline import __version__
 from odpipeline.errors import PublicationRace, StoreError
+from odpipeline.quality import public
 from odpipeline.store import layout, releases
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
 from odpipeline.store.local import LocalFolder
-from odpipeline.store.releases import Checked, Manifest, Pointer, Release
-from odpipeline.store.staging import Staged
-from odpipeline.verdict import Verdict
+from odpipeline.store.releases import Checked, Manifest, Pointer, Release, StoredFile
+from odpipeline.store.staging import MEDIA_TYPES, Staged
+from odpipeline.verdict import Finding, Verdict
 
 
 class Store:
@@ -74,8 +75,11 @@ class Store:
             raise _race(staged.dataset, f"someone published version {current.version if current else 0} meanwhile")
         if current and current.content_hash == staged.content_hash:
             return self._checked(current, staged.facts.capture_sha256, staged.facts.code_version)
-        manifest = _manifest(staged, current, self._next(staged.dataset, current))
-        self._commit(staged, manifest, read)
+        number, now = self._next(staged.dataset, current), datetime.now(UTC)
+        shown = _shown(staged, verdict)
+        quality = layout.readable(public.report(shown, _about(staged, number, now), self.quality(current)))
+        manifest = _manifest(staged, current, number, now, shown, quality)
+        self._commit(staged, manifest, quality, read)
         release = releases.version(self._backend, staged.dataset, manifest.version)
         try:
             self._follow(release)
@@ -86,6 +90,17 @@ class Store:
                 mend=f"{error.mend}: the next run mends the changelog and `latest`",
             ) from None
         return release
+
+    def quality(self, release: Release | None) -> dict[str, Any] | None:
+        """The report of a release's checks; None for none, and for one of the time before there were reports.
+
+        Raises: StoreError when it is broken.
+        """
+        return releases.quality(self._backend, release) if release else None
+
+    def page(self, key: str) -> bytes | None:
+        """A page as it was written, or None."""
+        return self._backend.read(key)
 
     def write(self, key: str, content: bytes) -> Path:
         """Replace a page that is made from the store, such as the catalogue, in one instant; where it is now."""
@@ -98,9 +113,9 @@ class Store:
         taken = layout.numbers(self._backend.names(layout.versions(dataset)))
         return max([current.version if current else 0, *taken]) + 1
 
-    def _commit(self, staged: Staged, manifest: Manifest, expected: bytes | None) -> None:
+    def _commit(self, staged: Staged, manifest: Manifest, quality: bytes, expected: bytes | None) -> None:
         """Files, manifest, pointer. What a refused step leaves half done is taken away again."""
-        written = self._assemble(staged, manifest)
+        written = self._assemble(staged, manifest, quality)
         pointer = Pointer(
             staged.dataset, manifest.version, manifest.content_hash, manifest.published_at, manifest.previous
         )
@@ -110,11 +125,11 @@ class Store:
             self._backend.discard(written)
             raise self._in_full(error, staged, manifest) from None
 
-    def _assemble(self, staged: Staged, manifest: Manifest) -> list[str]:
+    def _assemble(self, staged: Staged, manifest: Manifest, quality: bytes) -> list[str]:
         """Create every object of the version, the manifest last; their keys, newest first, as they are taken away."""
         written: list[str] = []
         try:
-            for key, content, sha256 in _objects(staged, manifest):
+            for key, content, sha256 in _objects(staged, manifest, quality):
                 self._backend.create(key, content, sha256)
                 written.insert(0, key)
         except StoreError as error:
@@ -181,26 +196,42 @@ def _authorised(staged: Staged, verdict: Verdict) -> None:
         )
 
 
-def _objects(staged: Staged, manifest: Manifest) -> Iterator[tuple[str, Path | bytes, str]]:
+def _objects(staged: Staged, manifest: Manifest, quality: bytes) -> Iterator[tuple[str, Path | bytes, str]]:
     """What is created, in order: the smallest first, because it takes the number; the manifest last."""
-    for file in sorted(staged.files, key=lambda file: file.size_bytes):
+    for file in sorted(manifest.files, key=lambda file: file.size_bytes):
         key = layout.version(staged.dataset, manifest.version, file.name)
-        yield key, staged.folder / file.name, file.sha256
+        yield key, quality if file.name == layout.QUALITY else staged.folder / file.name, file.sha256
     content = releases.as_json(manifest)
     key = layout.version(staged.dataset, manifest.version, layout.RELEASE)
     yield key, content, hashlib.sha256(content).hexdigest()
 
 
-def _manifest(staged: Staged, current: Release | None, number: int) -> Manifest:
+def _shown(staged: Staged, verdict: Verdict) -> tuple[Finding, ...]:
+    """What the public may read of the verdict; anything that was suppressed was suppressed for a person's sake."""
+    said = staged.facts.privacy
+    of_persons = said.get("personal_data") != "none" or bool(said.get("k") or said.get("small_cells"))
+    return public.published(verdict.findings, staged.columns, of_persons=of_persons)
+
+
+def _about(staged: Staged, number: int, now: datetime) -> dict[str, Any]:
+    stamp = now.isoformat().replace("+00:00", "Z")
+    return {"dataset": staged.dataset, "version": number, "content_hash": staged.content_hash, "published_at": stamp}
+
+
+def _manifest(
+    staged: Staged, current: Release | None, number: int, now: datetime, shown: Sequence[Finding], quality: bytes
+) -> Manifest:
     facts = staged.facts
+    sha256 = hashlib.sha256(quality).hexdigest()
+    report = StoredFile(layout.QUALITY, sha256, len(quality), MEDIA_TYPES[".json"])
     return Manifest(
         dataset=staged.dataset,
         version=number,
         title=staged.about["title"],
         content_hash=staged.content_hash,
         rows=staged.rows,
-        files=staged.files,
-        published_at=datetime.now(UTC),
+        files=(*staged.files, report),
+        published_at=now,
         previous=current.version if current else None,
         why=facts.why,
         data_date=facts.data_date,
@@ -212,7 +243,7 @@ def _manifest(staged: Staged, current: Release | None, number: int) -> Manifest:
         about=staged.about,
         schema=staged.schema,
         lineage=facts.lineage,
-        quality=facts.quality,
+        quality=public.summary(shown),
         privacy=facts.privacy,
     )
 

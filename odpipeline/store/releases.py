@@ -5,6 +5,7 @@ Whatever is there and cannot be understood raises `StoreError`; None means that 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from odpipeline.errors import StoreError
+from odpipeline.quality.public import FORMAT
 from odpipeline.store import layout
 from odpipeline.store.backend import Backend
 
@@ -159,6 +161,25 @@ def version(backend: Backend, dataset: str, number: int) -> Release:
         raise _broken(key, "it names files outside its folder")
     made = Checked(number, manifest.published_at, manifest.capture_sha256, manifest.code_version)
     return _release(backend, manifest, made)
+
+
+def quality(backend: Backend, release: Release) -> dict[str, Any] | None:
+    """The report of the checks of `release`; None for a release of the time before there were reports.
+
+    Raises: StoreError when it is missing or broken.
+    """
+    if release.file(layout.QUALITY) is None:
+        return None
+    key = layout.version(release.dataset, release.version, layout.QUALITY)
+    if (read := backend.read(key)) is None:
+        raise _broken(key, "the report of the checks is missing")
+    try:
+        report: dict[str, Any] = json.loads(read)
+    except ValueError:
+        raise _broken(key, "it is no JSON") from None
+    if report.get("format") != FORMAT:
+        raise _broken(key, "it is written in another format of reports")
+    return report
 
 
 def history(backend: Backend, newest: Release) -> Iterator[Release]:

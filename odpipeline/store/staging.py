@@ -41,7 +41,6 @@ class StagedFacts:
     capture_sha256: str
     code_version: str
     data_date: datetime | None
-    quality: Mapping[str, Any]
     privacy: Mapping[str, Any]
     lineage: Mapping[str, Any]
     rows_in: int

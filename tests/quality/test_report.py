@@ -109,13 +109,3 @@ def test_a_file_that_is_no_parquet_is_an_error_for_a_person(tmp_path, duck):
 def test_no_row_at_all_is_refused(rows, duck):
     asked = Expectation("expect_table_row_count_to_be_between", {"min_value": 1}, place="f:1")
     assert checked(asked, rows, duck, select="SELECT 1 AS id LIMIT 0").blocks
-
-
-def test_the_summary_counts_and_names_what_failed(rows, duck):
-    asked = Expectation("expect_column_values_to_be_unique", {"column": "vide"})
-    failed = Expectation("expect_table_row_count_to_be_between", {"min_value": 5000}, Severity.WARNING)
-    assert check(rows(ROWS), Suite("budget", (asked, failed)), duck).summary() == {
-        "expectations": 2,
-        "held": 1,
-        "failed": [{"rule": failed.type, "column": None, "severity": "warning", "counts": {"rows": 3410}}],
-    }

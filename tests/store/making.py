@@ -65,7 +65,7 @@ def parkings(count: int = 3, places: int = 10) -> str:
 def facts(capture: str = "c1", code: str = "v1", **changes: Any) -> StagedFacts:
     stated: dict[str, Any] = {
         "capture_sha256": capture, "code_version": code, "data_date": datetime(2026, 3, 29, 1, tzinfo=UTC),
-        "quality": {"checked": 3, "failed": 0}, "privacy": {"personal_data": "none"},
+        "privacy": {"personal_data": "none"},
         "lineage": {"id": {"delivered": "id", "transformation": "read as integer"}}, "rows_in": 3, "quarantined": 0,
         "why": "new delivery",
     }  # fmt: skip

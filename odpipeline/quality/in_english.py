@@ -1,0 +1,143 @@
+"""Every rule in English, for the public: what it asks for, and what a failure is."""
+
+from __future__ import annotations
+
+from odpipeline.quality.french import FRENCH, PREFIX
+from odpipeline.quality.phrases import Phrase, bounds, joined
+from odpipeline.quality.typography import english_age, english_count, english_number, english_share
+
+number, count, share, age = english_number, english_count, english_share, english_age
+
+_BOUNDS = bounds("between {0} and {1}", "at least {0}", "at most {0}", number)
+
+ASKED: dict[str, Phrase] = {
+    "expect_column_values_to_not_be_null": Phrase("values that are filled in"),
+    "expect_column_values_to_be_null": Phrase("no value filled in"),
+    "expect_column_values_to_be_unique": Phrase("unique values"),
+    "expect_compound_columns_to_be_unique": Phrase("unique keys", rows=True),
+    "expect_column_values_to_be_between": Phrase(joined("values", _BOUNDS)),
+    "expect_column_values_to_be_in_set": Phrase("values of the declared list"),
+    "expect_column_values_to_not_be_in_set": Phrase("no value of the excluded list"),
+    "expect_column_values_to_match_regex": Phrase("the declared form"),
+    "expect_column_values_to_not_match_regex": Phrase("no excluded form"),
+    "expect_column_value_lengths_to_be_between": Phrase(joined("number of characters", _BOUNDS)),
+    "expect_column_pair_values_a_to_be_greater_than_b": Phrase(
+        lambda d: f"“{d['column_A']}” {'not less than' if d.get('or_equal') else 'greater than'} “{d['column_B']}”",
+        rows=True,
+    ),
+    "expect_column_pair_values_to_be_equal": Phrase(
+        lambda d: f"“{d['column_A']}” equal to “{d['column_B']}”", rows=True
+    ),
+    "expect_table_row_count_to_be_between": Phrase(joined("number of rows", _BOUNDS)),
+    "expect_table_columns_to_match_ordered_list": Phrase("the declared columns in their order"),
+    "expect_table_columns_to_match_set": Phrase("the declared columns"),
+    "expect_table_column_count_to_be_between": Phrase(joined("number of columns", _BOUNDS)),
+    "expect_column_to_exist": Phrase("a column that is there"),
+    "expect_column_values_to_be_of_type": Phrase("the declared type"),
+    "expect_column_values_to_be_in_type_list": Phrase("the declared type"),
+    "expect_column_value_lengths_to_equal": Phrase(lambda d: f"texts of {count(d['value'], 'character')}"),
+    "expect_column_min_to_be_between": Phrase(joined("least value", _BOUNDS)),
+    "expect_column_max_to_be_between": Phrase(joined("greatest value", _BOUNDS)),
+    "expect_column_mean_to_be_between": Phrase(joined("mean", _BOUNDS)),
+    "expect_column_sum_to_be_between": Phrase(joined("sum", _BOUNDS)),
+    "expect_column_median_to_be_between": Phrase(joined("median", _BOUNDS)),
+    "expect_column_stdev_to_be_between": Phrase(joined("standard deviation", _BOUNDS)),
+    "expect_column_quantile_values_to_be_between": Phrase("quantiles within their bounds"),
+    "expect_column_unique_value_count_to_be_between": Phrase(joined("number of different values", _BOUNDS)),
+    "expect_column_proportion_of_unique_values_to_be_between": Phrase("share of different values within its bounds"),
+    "expect_column_proportion_of_non_null_values_to_be_between": Phrase("share of filled values within its bounds"),
+}  # fmt: skip
+"""What expectations ask for, where their names do not say it well enough; their kinds tell the failures."""
+
+ASKED |= {PREFIX + name: Phrase(f"valid values of the type “{name.replace('_', ' ')}”") for name in FRENCH}
+
+ENGLISH_PHRASES: dict[str, Phrase] = {
+    "quarantine_ceiling": Phrase(
+        "readable rows",
+        told=lambda n: f"{count(n['quarantined'], 'row')} of {number(n['rows'])} "
+        f"({share(n['share'])}) cannot be read as declared",
+    ),
+    "new_columns": Phrase(
+        "no unknown column",
+        told=lambda n: f"{count(n['new_columns'], 'column')} delivered that nobody declared, and left out",
+    ),
+    "vanished_columns": Phrase(
+        "the columns of the published version",
+        told=lambda n: f"{count(n['vanished_columns'], 'column')} of the published version vanished",
+    ),
+    "rows": Phrase(
+        "number of rows of the published version",
+        told=lambda n: f"{count(n['lost_rows'], 'row')} of {number(n['rows_before'])} vanished since the "
+        "published version",
+    ),
+    "growth": Phrase(
+        "usual growth",
+        told=lambda n: f"{count(n['rows'], 'row')}, {number(n['rows_before'])} in the published version",
+    ),
+    "types": Phrase(
+        "the types of the published version",
+        told=lambda n: f"{count(n['changed_columns'], 'column')} of another type than before",
+    ),
+    "vanished_keys": Phrase(
+        "the keys of the published version",
+        told=lambda n: f"{count(n['vanished_keys'], 'key')} of {number(n['keys_before'])} vanished since "
+        "the published version",
+    ),
+    "steady": Phrase(
+        "a value that does not change for a key",
+        told=lambda n: f"changed for {count(n['changed'], 'key')} of {number(n['compared'])}",
+    ),
+    "new_categories": Phrase(
+        "categories published before",
+        told=lambda n: f"{count(n['new_values'], 'value')} never published before, in "
+        f"{count(n['rows'], 'row')}",
+    ),
+    "drift": Phrase(
+        "a stable distribution",
+        told=lambda n: f"the distribution moved (population stability index {number(n['psi'])})",
+    ),
+    "counters": Phrase(
+        "a counter that never runs backwards",
+        told=lambda n: f"runs backwards {count(n['backwards'], 'time')} in {count(n['rows'], 'row')}",
+    ),
+    "gaps": Phrase(
+        "readings without a gap",
+        told=lambda n: f"{count(n['gaps'], 'gap')} too long, {count(n['silent_series'], 'series', 'series')} "
+        "silent at the end",
+    ),
+    "stuck": Phrase(
+        "values that vary",
+        told=lambda n: f"one value {count(n['longest_run'], 'time')} on end, {number(n['most'])} at most",
+    ),
+    "weekday": Phrase(
+        "the number of rows usual for the day",
+        told=lambda n: f"{count(n['rows'], 'row')} on the last whole day, {number(n['usual'])} as a rule",
+    ),
+    "published_columns": Phrase("publishable columns only"),
+    "k_anonymity": Phrase("k-anonymity"),
+    "small_cells": Phrase("no count too small"),
+    "suppression_limit": Phrase("rows suppressed to protect persons"),
+    "checked": Phrase("checks made"),
+    "staged": Phrase("a file ready to be published"),
+    "approved": Phrase("approval", told="the publication waits for an approval"),
+    "data_age": Phrase(
+        "recent data",
+        told=lambda n: f"the newest data is {age(n['age_seconds'])} old, {age(n['promise_seconds'])} at "
+        "most were promised",
+    ),
+    "run_age": Phrase("a recent check", told=lambda n: f"last checked {age(n['age_seconds'])} ago"),
+}  # fmt: skip
+"""Rule → its English phrase; privacy rules without the name of file and column at their end."""
+
+OF_GROUP: dict[str, str] = {
+    "quality": "a rule of quality does not hold",
+    "quarantine": "rows cannot be read as declared",
+    "schema": "the delivered columns are not the declared ones",
+    "over_time": "the data is too far from the published version or from its own past",
+    "shrink": "too much vanished since the published version",
+    "privacy": "the protection of persons is not ensured",
+    "freshness": "the data is not as recent as promised",
+    "approval": "the publication waits for an approval",
+    "gate": "the prepared file cannot be published",
+}
+"""What is true of every failure of a group, for a rule that has no phrase."""
