@@ -160,7 +160,7 @@ def _run_here(chosen: list[Dataset], town: Town, zones: flow.Zones, replay: Capt
             except OdpError:
                 continue  # the journal holds the message, and the table shows it
     catalogue.build(zones.store, town)
-    portal.build(zones.store, town)
+    portal.build(zones.store, town, zones.journal)
 
 
 def _told(chosen: list[Dataset], zones: flow.Zones, began: datetime, as_json: bool) -> set[str]:

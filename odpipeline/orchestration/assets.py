@@ -86,7 +86,8 @@ def public_assets(town: Town) -> list[dg.AssetsDefinition]:
     @dg.asset(key=PORTAL, deps=[CATALOGUE], group_name="public", kinds={"html"}, owners=[town.contact])
     def portal_asset() -> dg.MaterializeResult[Any]:
         """The pages that citizens read."""
-        written = portal.build(flow.Zones.of(town).store, town)
+        known = flow.Zones.of(town)
+        written = portal.build(known.store, town, known.journal)
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(written))})
 
     return [catalogue_asset, portal_asset]

@@ -8,14 +8,15 @@ from odpipeline.quality.typography import english_age, english_count, english_nu
 
 number, count, share, age = english_number, english_count, english_share, english_age
 
-_BOUNDS = bounds("between {0} and {1}", "at least {0}", "at most {0}", number)
+_BOUNDS = bounds("between {0} and {1}", "at least {0}", "at most {0}", number, "within its bounds")
+_VALUE_BOUNDS = bounds("between {0} and {1}", "at least {0}", "at most {0}", number, "within their bounds")
 
 ASKED: dict[str, Phrase] = {
     "expect_column_values_to_not_be_null": Phrase("values that are filled in"),
     "expect_column_values_to_be_null": Phrase("no value filled in"),
     "expect_column_values_to_be_unique": Phrase("unique values"),
     "expect_compound_columns_to_be_unique": Phrase("unique keys", rows=True),
-    "expect_column_values_to_be_between": Phrase(joined("values", _BOUNDS)),
+    "expect_column_values_to_be_between": Phrase(joined("values", _VALUE_BOUNDS)),
     "expect_column_values_to_be_in_set": Phrase("values of the declared list"),
     "expect_column_values_to_not_be_in_set": Phrase("no value of the excluded list"),
     "expect_column_values_to_match_regex": Phrase("the declared form"),

@@ -8,8 +8,15 @@ from odpipeline.quality.typography import french_age, french_count, french_numbe
 
 number, count, share, age = french_number, french_count, french_share, french_age
 
-_BOUNDS = bounds("entre {0} et {1}", "d’au moins {0}", "d’au plus {0}", number)
-_LENGTHS = bounds("de {0} à {1} caractères", "de {0} caractères au moins", "de {0} caractères au plus", number)
+_BOUNDS = bounds("entre {0} et {1}", "d’au moins {0}", "d’au plus {0}", number, "dans ses bornes")
+_VALUE_BOUNDS = bounds("entre {0} et {1}", "d’au moins {0}", "d’au plus {0}", number, "dans leurs bornes")
+_LENGTHS = bounds(
+    "de {0} à {1} caractères",
+    "d’au moins {0} caractères",
+    "d’au plus {0} caractères",
+    number,
+    "de la longueur déclarée",
+)
 
 _VALUES = (
     "Corrigez ces valeurs dans votre logiciel ; si elles sont justes, dites-le au service des données, qui reverra la "
@@ -57,7 +64,7 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         "répètent une valeur dans plusieurs colonnes", advice=_VALUES, rows=True,
     ),
     "expect_column_values_to_be_between": Phrase(
-        joined("valeurs", bounds("entre {0} et {1}", "d’au moins {0}", "d’au plus {0}", number)),
+        joined("valeurs", _VALUE_BOUNDS),
         sides("est inférieure au minimum ({0})", "dépasse le maximum ({0})", "sort des bornes", number),
         sides("sont inférieures au minimum ({0})", "dépassent le maximum ({0})", "sortent des bornes", number),
         advice=_VALUES,
@@ -282,7 +289,7 @@ FRENCH_PHRASES: dict[str, Phrase] = {
 FRENCH_PHRASES |= {
     PREFIX + name: Phrase(
         f"valeurs valides du type « {name.replace('_', ' ')} »", "n’est pas valide", "ne sont pas valides",
-        advice=f"{one.explained} {_VALUES}",
+        advice=f"{_VALUES} {one.explained}",
     )
     for name, one in FRENCH.items()
 }  # fmt: skip

@@ -37,6 +37,8 @@ _FAILURES = {
 """Type of the error → what happened, what to do; any other error is for the data service."""
 _OUR_FAULT = ("Un incident technique a interrompu le traitement.", "Rien n’est à faire de votre côté.")
 
+_SAME = "La source livre ce qui est déjà publié ; rien n’est à faire."
+
 
 @dataclass(frozen=True)
 class Served:
@@ -69,7 +71,9 @@ def owner_text(report: RunReport, situation: Situation) -> str:
     day = french_date(report.ended_at, situation.zone)
     if report.outcome == "failed":
         parts = [_head(situation, f"pas de mise à jour le {day}"), _failure(situation)]
-    elif report.outcome == "refused":
+    elif report.outcome == "unchanged":
+        parts = [_head(situation, f"rien de nouveau le {day}"), _SAME]
+    elif report.blocking:
         parts = [_head(situation, f"la livraison du {day} n’est pas publiée"), _refusal(report, situation)]
     else:
         parts = [_head(situation, f"la livraison du {day} est publiée"), _told(report, situation)]
@@ -84,7 +88,7 @@ def _head(situation: Situation, what: str) -> str:
 def _refusal(report: RunReport, situation: Situation) -> str:
     reasons = report.blocking
     why = "pour la raison suivante" if len(reasons) == 1 else f"pour {french_count(len(reasons), 'raison')}"
-    lines = [f"La livraison a été contrôlée et refusée, {why} :"]
+    lines = [f"La livraison a été contrôlée et n’est pas publiée, {why} :"]
     lines += [_item(entry, situation, f"{number}. ", advised=True) for number, entry in enumerate(reasons, 1)]
     warned = _warned(report)
     if warned:
@@ -107,7 +111,7 @@ def _failure(situation: Situation) -> str:
     happened, todo = _FAILURES.get(situation.error, _OUR_FAULT)
     since = f" Depuis le {french_date(situation.since, situation.zone)}." if situation.since else ""
     technical = f"\n\nMessage technique (en anglais) :\n{situation.message}" if situation.message else ""
-    return f"{happened}{since}\n\nÀ faire : {todo}{technical}"
+    return f"{happened}{since}\n\nÀ faire : {todo[:1].lower()}{todo[1:]}{technical}"
 
 
 def _item(entry: Recorded, situation: Situation, mark: str, *, advised: bool = False) -> str:
@@ -115,7 +119,8 @@ def _item(entry: Recorded, situation: Situation, mark: str, *, advised: bool = F
     lines = [f"{mark}{wording.subject(finding, 'fr')} : {wording.found(finding, 'fr')}."]
     lines.append(f"{indent}Règle : {wording.asked(finding, 'fr')}.{_since(entry, situation)}")
     if advised:
-        lines.append(f"{indent}À faire : {wording.advice(finding)}")
+        todo = wording.advice(finding)
+        lines.append(f"{indent}À faire : {todo[:1].lower()}{todo[1:]}")
     return "\n".join(lines)
 
 
@@ -136,7 +141,7 @@ def _meanwhile(report: RunReport, situation: Situation) -> str:
         return "Pendant ce temps, le public ne voit rien : aucune version n’est encore publiée."
     version = f"la version {served.version} du {french_date(served.published_at, situation.zone)}"
     rows = french_count(served.rows, "ligne")
-    if report.outcome in ("refused", "failed"):
+    if report.blocking or report.outcome == "failed":
         return f"Pendant ce temps, le public voit {version} ({rows}), inchangée."
     return f"Le public voit {version} ({rows})."
 

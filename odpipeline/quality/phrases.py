@@ -39,14 +39,16 @@ def said(text: Said, facts: Mapping[str, Any]) -> str:
         return ""
 
 
-def bounds(between: str, least: str, most: str, number: Callable[[float], str]) -> Callable[[Mapping[str, Any]], str]:
-    """Two bounds, or one, in words: `between` holds `{0}` and `{1}`, the others `{0}`."""
+def bounds(
+    between: str, least: str, most: str, number: Callable[[float], str], unsaid: str = ""
+) -> Callable[[Mapping[str, Any]], str]:
+    """Two bounds, or one, in words: `between` holds `{0}` and `{1}`, the next two `{0}`; `unsaid` when none is told."""
 
     def worded(declared: Mapping[str, Any]) -> str:
         low, high = (_bound(declared.get(name), number) for name in ("min_value", "max_value"))
         if low and high:
             return between.format(low, high)
-        return least.format(low) if low else most.format(high) if high else ""
+        return least.format(low) if low else most.format(high) if high else unsaid
 
     return worded
 

@@ -8,6 +8,7 @@ published are left out, and so are privacy findings of a kind that is not listed
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ _ON_PUBLISHED_ROWS = ("gate", "over_time", "shrink", "freshness", "privacy")
 """Groups that count what is published, or, of privacy, what the release tells already."""
 _TOLD = (("quarantine", "quarantine_ceiling"), ("schema", "new_columns"))
 """Counts about delivered rows that every release tells (`rows_in`, `quarantined`)."""
+_OURS = (("gate", "checked"), ("gate", "staged"))
+"""What the gate says of its own work."""
 _PRIVACY = ("published_columns", "k_anonymity", "small_cells", "suppression_limit")
 _BOUNDS = ("min_value", "max_value", "strict_min", "strict_max", "value")
 _LISTS = ("column_list", "column_set")
@@ -34,14 +37,14 @@ _LISTS = ("column_list", "column_set")
 MEASURES = (
     "unexpected_count", "quarantined", "new_columns", "vanished_columns", "lost_rows", "changed_columns",
     "vanished_keys", "changed", "new_values", "psi", "backwards", "gaps", "longest_run", "suppressed_rows",
-    "rows_below", "smallest_class_rows", "age_seconds", "rows",
+    "rows_below", "smallest_class_rows", "rows",
 )  # fmt: skip
 """The counts by which a finding is followed over time, the most telling first."""
 
 _COUNTS = frozenset({
     *MEASURES, "element_count", "missing_count", "unexpected_percent", "share", "rows_before", "keys_before",
     "compared", "silent_series", "most", "usual", "suppressed_share", "least", "classes", "k", "findings", "failed",
-    "promise_seconds",
+    "age_seconds", "promise_seconds",
 })  # fmt: skip
 
 
@@ -83,6 +86,14 @@ def report(shown: Sequence[Finding], about: Mapping[str, Any], before: Mapping[s
             for finding, name in zip(shown, wording.identities(shown), strict=True)
         ],
     }
+
+
+def as_bytes(report: Mapping[str, Any]) -> bytes:
+    """A report as it is written: one finding a line."""
+    spelt = {name: json.dumps(value, ensure_ascii=False, allow_nan=False) for name, value in report.items()}
+    findings = (json.dumps(entry, ensure_ascii=False, allow_nan=False) for entry in report["findings"])
+    spelt["findings"] = "[\n" + ",\n".join(findings) + "\n]"
+    return ("{\n" + ",\n".join(f"{json.dumps(name)}: {text}" for name, text in spelt.items()) + "\n}\n").encode()
 
 
 def restored(entry: Mapping[str, Any], message: str = "") -> Finding:
@@ -128,7 +139,7 @@ def sentence(finding: Finding, language: wording.Language) -> str:
 
 
 def _shown(finding: Finding, columns: Collection[str], of_persons: bool) -> Finding | None:
-    if finding.group not in _GROUPS:
+    if finding.group not in _GROUPS or (finding.group, finding.rule) in _OURS:
         return None
     if finding.group == "privacy" and wording.root(finding.rule) not in _PRIVACY:
         return None

@@ -65,6 +65,17 @@ def english_share(share: float) -> str:
     return f"{_percent(share)}%"
 
 
+def french_size(size_bytes: int) -> str:
+    """`1,2 Mo`: decimal units, one decimal below ten."""
+    size, unit = float(size_bytes), "o"
+    for unit in ("o", "ko", "Mo", "Go"):
+        if size < 1000 or unit == "Go":
+            break
+        size /= 1000
+    text = f"{size:.1f}".replace(".", ",") if size < 10 and unit != "o" else f"{size:.0f}"
+    return f"{text}{NARROW}{unit}"
+
+
 def french_count(number: float, one: str, many: str = "") -> str:
     """`0 ligne`, `1 ligne`, `2 lignes`: the singular below two; `many` is `one` with an s by default."""
     return f"{french_number(number)} {one if abs(number) < 2 else many or one + 's'}"

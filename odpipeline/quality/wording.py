@@ -29,7 +29,8 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 COLON: dict[Language, str] = {"fr": f"{NO_BREAK}:", "en": ":"}
 """The colon with what stands before it."""
 
-_MEASURED = re.compile(r"(published_columns|k_anonymity|small_cells)_.+")
+_MEASURED = re.compile(r"(published_columns|k_anonymity|small_cells)_(?:.+_)?(csv|parquet)")
+_FILES = {"csv": "CSV", "parquet": "Parquet"}
 
 
 def root(rule: str) -> str:
@@ -41,6 +42,8 @@ def root(rule: str) -> str:
 def subject(finding: Finding, language: Language) -> str:
     """What the finding is about: `Colonne « montant »`, `Ensemble du fichier`."""
     named = columns(finding)
+    if not named and (measured := _MEASURED.fullmatch(finding.rule)):
+        return f"Fichier {_FILES[measured[2]]}" if language == "fr" else f"The {_FILES[measured[2]]} file"
     if not named or "column_set" in finding.declared or finding.rule.startswith("expect_table_"):
         return "Ensemble du fichier" if language == "fr" else "The whole file"
     if language == "fr":

@@ -108,6 +108,12 @@ def version(dataset: str, number: int, name: str = "") -> str:
     return f"{versions(dataset)}/{number}" + (f"/{name}" if name else "")
 
 
+def quality_page(dataset: str, number: int, language: str) -> str:
+    """The page about the quality of one version; the French one has the short name."""
+    home(dataset)
+    return f"quality/{dataset}/{number}" + ("" if language == "fr" else f".{language}") + ".html"
+
+
 def numbers(names: list[str]) -> list[int]:
     """The version numbers among the `names` of a versions folder, ascending."""
     return sorted(int(name) for name in names if _VERSION.fullmatch(name))

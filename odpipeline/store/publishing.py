@@ -77,7 +77,7 @@ class Store:
             return self._checked(current, staged.facts.capture_sha256, staged.facts.code_version)
         number, now = self._next(staged.dataset, current), datetime.now(UTC)
         shown = _shown(staged, verdict)
-        quality = layout.readable(public.report(shown, _about(staged, number, now), self.quality(current)))
+        quality = public.as_bytes(public.report(shown, _about(staged, number, now), self.quality(current)))
         manifest = _manifest(staged, current, number, now, shown, quality)
         self._commit(staged, manifest, quality, read)
         release = releases.version(self._backend, staged.dataset, manifest.version)
@@ -90,6 +90,13 @@ class Store:
                 mend=f"{error.mend}: the next run mends the changelog and `latest`",
             ) from None
         return release
+
+    def version(self, dataset_id: str, number: int) -> Release:
+        """Version `number` of a dataset, public or not.
+
+        Raises: StoreError when it is missing or broken.
+        """
+        return releases.version(self._backend, dataset_id, number)
 
     def quality(self, release: Release | None) -> dict[str, Any] | None:
         """The report of a release's checks; None for none, and for one of the time before there were reports.

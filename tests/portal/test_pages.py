@@ -8,7 +8,7 @@ import pytest
 
 from odpipeline import portal
 from odpipeline.errors import StoreError
-from odpipeline.portal.pages import french_date, french_number, french_size
+from odpipeline.quality.typography import french_date, french_number, french_size
 from odpipeline.store import Store
 from tests.store.making import FIELDS, a_dataset, a_town, published
 

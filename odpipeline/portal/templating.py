@@ -1,0 +1,78 @@
+"""The template engine of the pages: everything is escaped, and whatever a template names must be there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from odpipeline.catalogue.vocabulary import FREQUENCIES, THEMES, frequency
+from odpipeline.declaration.town import Town
+from odpipeline.quality.typography import (
+    NARROW,
+    english_date,
+    english_number,
+    english_share,
+    french_date,
+    french_number,
+    french_share,
+    french_size,
+    typographic,
+)
+from odpipeline.quality.wording import Language
+from odpipeline.store.package import LICENCES
+
+
+def environment(town: Town, language: Language = "fr", *, standing_alone: bool = False) -> Environment:
+    """The engine for pages in `language`; those that stand alone carry their style in themselves."""
+    zone, french = ZoneInfo(town.timezone), language == "fr"
+    engine = Environment(
+        loader=PackageLoader("odpipeline.portal"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "day": lambda moment: french_date(moment, zone) if french else english_date(moment, zone),
+        "number": french_number if french else english_number,
+        "share": french_share if french else english_share,
+        "size": french_size,
+        "licence": lambda name: LICENCES.get(name, (name, None))[0],
+        "licence_address": lambda name: LICENCES.get(name, (name, None))[1],
+        "theme": lambda code: THEMES.get(code, code),
+        "frequency": lambda schedule: FREQUENCIES[frequency(schedule)],
+        "constraints": _constraints,
+    }
+    engine.filters.update(filters)
+    engine.globals |= {
+        "town": town,
+        "homepage": _link(town.publisher.homepage),
+        "language": language,
+        "style": style().decode() if standing_alone else None,
+        "t": lambda in_french, in_english: typographic(in_french) if french else in_english,
+    }
+    return engine
+
+
+def style() -> bytes:
+    """The style sheet of every page."""
+    return (Path(__file__).parent / "templates" / "style.css").read_bytes()
+
+
+def _link(address: str) -> str | None:
+    """`address` if a browser may follow it: escaping does not make `javascript:` harmless."""
+    return address if urlsplit(address).scheme in ("http", "https") else None
+
+
+def _constraints(column: Mapping[str, Any]) -> str:
+    """The constraints of a field that can be said in a few words."""
+    stated = column.get("constraints", {})
+    words = {"required": "obligatoire", "unique": "unique"}
+    said = [word for name, word in words.items() if stated.get(name)]
+    said += [f"{sign}{NARROW}{stated[name]}" for name, sign in (("minimum", "≥"), ("maximum", "≤")) if name in stated]
+    return ", ".join(said)
