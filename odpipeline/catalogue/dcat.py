@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from odpipeline.catalogue import dqv
 from odpipeline.catalogue.vocabulary import AUTHORITY, FREQUENCIES, LANGUAGES, LICENCES, THEMES, frequency
 from odpipeline.declaration.town import Town
 from odpipeline.store import Release, Store, StoredFile, layout
@@ -27,6 +28,7 @@ CONTEXT: Node = {
     "dcatap": "http://data.europa.eu/r5r/",
     "skos": "http://www.w3.org/2004/02/skos/core#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
+    **dqv.PREFIXES,
 }
 """The prefixes; every value says its own type."""
 
@@ -67,6 +69,7 @@ def catalogue(releases: Iterable[Release], town: Town) -> Node:
         _publisher(town, base),
         *(node for release in found for node in dataset_graph(release, town)),
         *_vocabulary(found, language),
+        *(dqv.metrics(base) if any(release.quality.get("score") for release in found) else ()),
     ]
     return {"@context": CONTEXT, "@graph": nodes}
 
@@ -77,6 +80,7 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
     language = about["language"]
     page = f"{base}/dataset/{release.dataset}.html"
     contact = f"{_dataset_uri(base, release)}#contact"
+    measured = dqv.measurements(release, _dataset_uri(base, release), base)
     dataset: Node = {
         "@id": _dataset_uri(base, release),
         "@type": "dcat:Dataset",
@@ -96,6 +100,7 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
         "dct:conformsTo": {"@id": _PACKAGE},
         "dcat:landingPage": {"@id": page},
         "dcat:distribution": [{"@id": _file_uri(base, release, file)} for file in _tables(release)],
+        "dqv:hasQualityMeasurement": [{"@id": measurement["@id"]} for measurement in measured],
     }
     return [
         {key: value for key, value in dataset.items() if value != []},
@@ -103,6 +108,7 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
          "vcard:hasEmail": {"@id": f"mailto:{about['owner']}"}},
         {"@id": page, "@type": "foaf:Document", "dct:title": _text(about["title"], language)},
         *(node for file in _tables(release) for node in _distribution(release, file, base, page)),
+        *measured,
     ]  # fmt: skip
 
 

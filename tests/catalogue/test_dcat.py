@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from pyshacl import validate
-from rdflib import DCAT, DCTERMS, RDF, SH, Graph, Literal, URIRef
+from rdflib import DCAT, DCTERMS, RDF, SH, Graph, Literal, Namespace, URIRef
 
 from odpipeline import catalogue
 from odpipeline.catalogue.vocabulary import frequency
@@ -54,6 +54,24 @@ def test_size_and_checksum_are_those_of_the_published_file(store, tmp_path):
         uri = f"{BASE}/datasets/parkings/latest/{file.name}"
         assert nodes[uri]["dcat:byteSize"]["@value"] == str((release.folder / file.name).stat().st_size)
         assert nodes[f"{uri}#sha256"]["spdx:checksumValue"]["@value"] == file.sha256
+
+
+def test_the_score_is_a_quality_measurement_of_its_dataset(store, tmp_path):
+    found, dqv = graph(store, tmp_path), Namespace("http://www.w3.org/ns/dqv#")
+    parking = URIRef(f"{BASE}/datasets/parkings")
+    measured = {
+        found.value(node, dqv.isMeasurementOf): node for node in found.objects(parking, dqv.hasQualityMeasurement)
+    }
+    score = measured[URIRef(f"{BASE}/#quality-score")]
+    assert found.value(score, dqv.value) == Literal(store.current("parkings").quality["score"]["value"])
+    assert found.value(score, dqv.computedOn) == parking
+    for metric, node in measured.items():
+        assert (metric, RDF.type, dqv.Metric) in found
+        assert found.value(node, dqv.value).datatype == found.value(metric, dqv.expectedDataType)
+        assert all(
+            (dimension, RDF.type, dqv.Dimension) in found for dimension in found.objects(metric, dqv.inDimension)
+        )
+    assert URIRef(f"{BASE}/#quality-uniqueness") not in measured  # nothing asks for it
 
 
 def test_the_same_store_gives_the_same_bytes(store, tmp_path):
