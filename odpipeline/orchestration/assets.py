@@ -20,10 +20,10 @@ from odpipeline.errors import OdpError
 from odpipeline.landing import Capture
 from odpipeline.monitoring.freshness import freshness
 from odpipeline.orchestration import metadata
-from odpipeline.orchestration.checks import check_results, check_specs
+from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs
 from odpipeline.orchestration.keys import CATALOGUE, PORTAL, STAGES, asset_key, plain, system_key
 from odpipeline.orchestration.resources import zones
-from odpipeline.quality import QualityReport
+from odpipeline.quality import QualityReport, RunReport, run_reports
 from odpipeline.store import Release, Staged
 from odpipeline.verdict import Verdict
 
@@ -39,7 +39,7 @@ _KINDS = {"conformed": {"duckdb", "parquet"}, "staged": {"duckdb", "parquet"}, "
 
 
 def dataset_assets(dataset: Dataset, town: Town) -> dg.AssetsDefinition:
-    """The four assets and five checks of `dataset`, computed in one step."""
+    """The four assets and the checks of `dataset`, computed in one step."""
 
     @dg.multi_asset(
         name=plain(dataset.id),
@@ -120,11 +120,13 @@ def _run(context: dg.AssetExecutionContext, dataset: Dataset, town: Town, duckdb
     wanted = {key.path[-1] for key in context.selected_asset_keys}
     last = max(STAGES.index(stage) for stage in wanted)
     verdict: Verdict | None = None
+    known = zones(town, duckdb)
+    before = next(iter(run_reports(known.journal, dataset.id)), None)
     try:
-        with closing(flow.recorded(dataset, town, zones(town, duckdb))) as stages:
+        with closing(flow.recorded(dataset, town, known)) as stages:
             for reached in stages:
                 verdict = reached if isinstance(reached, Verdict) else verdict
-                yield from _selected(_events(reached, dataset), context)
+                yield from _selected(_events(reached, dataset, before), context)
                 if isinstance(reached, _ENDS[last]):
                     return
     except OdpError as error:
@@ -148,25 +150,27 @@ def _selected(events: Iterator[Event], context: dg.AssetExecutionContext) -> Ite
             yield event
 
 
-def _events(reached: flow.Stage, dataset: Dataset) -> Iterator[Event]:
+def _events(reached: flow.Stage, dataset: Dataset, before: RunReport | None) -> Iterator[Event]:
     match reached:
         case Capture():
             yield _done(dataset, "captured", metadata.of_capture(reached), reached.sha256)
         case Conformed():
             yield _done(dataset, "conformed", metadata.of_conformed(reached, dataset), None)
-            yield from check_results(dataset.id, reached.findings, only=("quarantine",))
+            yield from check_results(dataset.id, reached.findings, only=("quarantine",), before=before)
         case QualityReport():
-            yield from check_results(dataset.id, reached.findings, only=("expectations",))
+            yield from check_results(dataset.id, reached.findings, only=OF_EXPECTATIONS, before=before)
         case Staged():
             yield _done(dataset, "staged", metadata.of_staged(reached), reached.content_hash)
         case Verdict():
-            yield from check_results(dataset.id, reached.findings, only=("privacy", "over_time", "gate"))
+            told = ("privacy", "over_time", "gate")
+            yield from check_results(dataset.id, reached.findings, only=told, before=before)
         case Release():
             shown = metadata.of_release(reached, dataset, unchanged=reached.checked_at > reached.published_at)
             yield _done(dataset, "published", shown, reached.content_hash)
             now = datetime.now(UTC)
             ages = freshness(dataset, checked_at=reached.checked_at, data_date=reached.data_date, now=now)
-            yield from check_results(dataset.id, [f for f in ages.findings if f.rule == "data_age"])
+            aged = [finding for finding in ages.findings if finding.rule == "data_age"]
+            yield from check_results(dataset.id, aged, only=("data_age",), before=before)
 
 
 def _done(dataset: Dataset, stage: str, shown: dict[str, Any], version: str | None) -> dg.MaterializeResult[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.landing import Capture
 from odpipeline.orchestration.keys import asset_key
-from odpipeline.store import Release, Staged
+from odpipeline.store import Release, Staged, layout
 
 
 def of_capture(capture: Capture) -> dict[str, Any]:
@@ -59,9 +60,19 @@ def of_release(release: Release, dataset: Dataset, *, unchanged: bool) -> dict[s
         "dagster/column_schema": _schema(dataset),
         "dagster/column_lineage": _column_lineage(dataset),
     }
+    if score := release.quality.get("score"):
+        shown |= _score(score, release)
     if release.data_date:
         shown["data_date"] = dg.MetadataValue.timestamp(release.data_date)
     return shown
+
+
+def _score(score: Mapping[str, Any], release: Release) -> dict[str, Any]:
+    """The score and its dimensions from 0 to 1, as numbers that the UI plots, and where it is explained."""
+    parts = {part["dimension"]: float(part["value"]) for part in score["components"] if part["value"] is not None}
+    shown: dict[str, Any] = {"score": score["value"]} if score["value"] is not None else {}
+    report = dg.MetadataValue.path(str(release.folder / layout.QUALITY))
+    return shown | parts | {"checks_failed": len(release.quality.get("failed", ())), "quality_report": report}
 
 
 def _schema(dataset: Dataset) -> dg.TableSchema:
