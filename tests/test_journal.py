@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from odpipeline.journal import Journal, RunRecord
+from odpipeline.journal import Journal, Refusals, RunRecord
 
 
 def test_the_last_run_is_the_newest(tmp_path):
@@ -47,3 +47,13 @@ def test_an_acceptance_is_of_one_dataset(tmp_path):
 def test_the_private_zone_is_made_for_its_owner_only(tmp_path):
     Journal.at(tmp_path / "private")
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+
+
+def test_refusals_are_counted_since_a_moment(tmp_path):
+    journal = Journal.at(tmp_path)
+    moments = [datetime(2026, 10, day, tzinfo=UTC) for day in range(1, 6)]
+    for moment, outcome in zip(moments, ("refused", "published", "refused", "failed", "refused"), strict=True):
+        journal.record(RunRecord("parkings", outcome, ended_at=moment))
+    assert journal.refused_since("parkings", moments[1]) == Refusals(2, moments[2], moments[4])
+    assert journal.refused_since("parkings", moments[4]) is None
+    assert journal.refused_since("budget", moments[0]) is None

@@ -15,6 +15,7 @@ from odpipeline.orchestration.keys import asset_key
 from odpipeline.quality import RunReport, wording
 from odpipeline.quality.public import MEASURES
 from odpipeline.quality.records import Recorded
+from odpipeline.quality.typography import english_number
 from odpipeline.verdict import Finding, Severity
 
 CHECKS: dict[str, tuple[str, str]] = {
@@ -58,6 +59,9 @@ _CHECK_OF_RULE: tuple[tuple[str, str], ...] = (
 _MOST_COUNTS = 20
 """How many counts one check shows as numbers of their own; the table has them all."""
 
+_MOST_COLUMNS = 5
+"""How many columns of a finding are named in its row."""
+
 
 def check_specs(dataset: str) -> list[dg.AssetCheckSpec]:
     """The checks of one dataset; `data_age` tells, the others block."""
@@ -98,20 +102,34 @@ def _result(
     blocks = any(f.blocks for f in findings)
     earlier = [known.get(identity) for identity in wording.identities(findings)]
     rows = sorted(zip(findings, earlier, strict=True), key=lambda row: row[0].passed)
-    holds = f"all {len(findings)} findings hold" if findings else "nothing of this kind is asked"
     metadata: dict[str, Any] = {
         "findings": dg.MetadataValue.table([_record(f, e) for f, e in rows], schema=_SCHEMA),
         "failed": len([f for f in failed if f.severity is not Severity.INFO]),
         "checked": len(findings),
     }
+    metadata |= _counts(findings) | _trend(rows)
     return dg.AssetCheckResult(
         check_name=name,
         asset_key=asset_key(dataset, CHECKS[name][0]),
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
-        description="; ".join(f.message for f in failed) or holds,
-        metadata=metadata | _counts(findings) | _trend(rows),
+        description=_description(findings, failed, metadata),
+        metadata=metadata,
     )
+
+
+def _description(findings: list[Finding], failed: list[Finding], metadata: Mapping[str, Any]) -> str:
+    """How many findings fail and how many values are wrong, now and the time before, then what is wrong."""
+    if not findings:
+        return "nothing of this kind is asked"
+    if not failed:
+        return f"all {len(findings)} findings hold"
+    told = []
+    for name, words in (("failed", f"of {len(findings)} findings fail"), ("wrong_values", "wrong values")):
+        if name in metadata:
+            before = metadata.get(f"{name}_before")
+            told.append(f"{metadata[name]} {words}" + ("" if before is None else f" ({before} before)"))
+    return f"{', '.join(told)}: {'; '.join(f.message for f in failed)}"
 
 
 def _counts(findings: Iterable[Finding]) -> dict[str, int | float]:
@@ -140,7 +158,7 @@ def _trend(rows: Iterable[tuple[Finding, Recorded | None]]) -> dict[str, Any]:
 
 
 _SCHEMA = dg.TableSchema(
-    [dg.TableColumn(name) for name in ("holds", "rule", "column", "severity", "message", "counts", "before")]
+    [dg.TableColumn(name) for name in ("holds", "column", "rule", "severity", "count", "before", "message", "counts")]
 )
 
 
@@ -148,23 +166,17 @@ def _record(finding: Finding, before: Recorded | None) -> dg.TableRecord:
     return dg.TableRecord(
         {
             "holds": "yes" if finding.passed else "NO",
+            "column": ", ".join(wording.columns(finding)[:_MOST_COLUMNS]),
             "rule": finding.rule,
-            "column": finding.column or "",
             "severity": str(finding.severity),
+            "count": _told(finding),
+            "before": "" if before is None else f"{'yes' if before.finding.passed else 'NO'} {_told(before.finding)}",
             "message": finding.message,
-            "counts": _spelt(finding),
-            "before": ""
-            if before is None
-            else f"{'held' if before.finding.passed else 'failed'} {_told(before)}".strip(),
+            "counts": ", ".join(f"{name} {value}" for name, value in finding.counts.items()),
         }
     )
 
 
-def _spelt(finding: Finding) -> str:
-    return ", ".join(f"{name} {value}" for name, value in finding.counts.items())
-
-
-def _told(before: Recorded) -> str:
-    """The most telling count of the run before."""
-    counts = before.finding.counts
-    return next((f"({name} {counts[name]})" for name in MEASURES if name in counts), "")
+def _told(finding: Finding) -> str:
+    """The most telling count, without its name; the message has it."""
+    return next((english_number(finding.counts[name]) for name in MEASURES if name in finding.counts), "")

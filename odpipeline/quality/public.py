@@ -119,8 +119,8 @@ def listed(finding: Finding) -> dict[str, Any]:
 
 def measure(finding: Finding) -> int | float:
     """The number by which a finding is followed over time: its most telling count, else 0 if it holds and 1 if not."""
-    found = next((finding.counts[name] for name in MEASURES if name in finding.counts), None)
-    return int(not finding.passed) if found is None else found
+    counts = (finding.counts[name] for name in MEASURES if name in finding.counts)
+    return next(filter(math.isfinite, counts), int(not finding.passed))
 
 
 def _entry(finding: Finding, past: list[list[Any]], version: int) -> dict[str, Any]:

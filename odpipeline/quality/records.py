@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,14 +71,17 @@ class RunReport:
 
 
 def run_report(findings: Iterable[Finding], run: RunRecord, journal: Journal) -> RunReport:
-    """The report of `run`, which has ended; since when something fails is read in the reports that `journal` keeps."""
+    """The report of `run`, which has ended; since when something fails is read in the reports that `journal` keeps.
+
+    Only what failed keeps its message.
+    """
     found, now = tuple(findings), run.ended_at or datetime.now(UTC)
     past = [
         dict(zip(wording.identities(report.findings), report.recorded, strict=True))
         for report in run_reports(journal, run.dataset)
     ]
     recorded = tuple(
-        Recorded(finding) if finding.passed else _failing(finding, name, past, now)
+        Recorded(replace(finding, message="")) if finding.passed else _failing(finding, name, past, now)
         for finding, name in zip(found, wording.identities(found), strict=True)
     )
     return RunReport(run.dataset, now, run.outcome, run.version, run.content_hash, recorded)

@@ -6,6 +6,7 @@ thousands, before units and before `;` `!` `?`, a no-break blank before `:` and 
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -103,7 +104,9 @@ def _day(moment: date | datetime, zone: ZoneInfo) -> date:
 
 
 def _digits(number: float) -> str:
-    """Thousands with commas, point decimals; what is whole has none."""
+    """Thousands with commas, point decimals; what is whole has none, and what is no number is a dash."""
+    if not math.isfinite(number):
+        return "–"
     if number == int(number):
         return f"{int(number):,}"
     whole, _, decimals = f"{number:,.4f}".partition(".")

@@ -9,7 +9,6 @@ from odpipeline.declaration import read_town
 from odpipeline.orchestration.building import definitions
 from tests.towns import deliver, published_bytes, write_town
 
-
 EVALUATED = ("quarantine", "columns", "filled", "values", "keys")
 
 

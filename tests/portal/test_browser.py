@@ -19,7 +19,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine: apt-get install chromium")
-def test_the_index_leads_to_the_dataset_and_its_files(tmp_path: Path):
+def test_the_index_leads_to_the_dataset_its_files_and_its_quality(tmp_path: Path):
     town = read_town(write_town(tmp_path, "piscines"))
     zones = flow.Zones.of(town)
     with contextlib.closing(flow.recorded(town.dataset("piscines"), town, zones)) as stages:
@@ -36,6 +36,14 @@ def test_the_index_leads_to_the_dataset_and_its_files(tmp_path: Path):
         page.get_by_role("link", name="Fréquentation des piscines").click()
         assert page.locator("h1").inner_text() == "Fréquentation des piscines"
         target = page.get_by_role("link", name="CSV").first.get_attribute("href")
+        page.get_by_role("link", name="rapport de qualité").click()
+        assert page.locator("h1").inner_text() == "Qualité\u00a0: Fréquentation des piscines"
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.emulate_media(media="print")
+        assert page.get_by_role("link", name="This page in English").is_hidden()
+        page.emulate_media(media="screen")
+        page.get_by_role("link", name="This page in English").click()
+        assert page.locator("html").get_attribute("lang") == "en"
         browser.close()
     assert complaints == []
     assert target is not None
