@@ -12,6 +12,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.journal import Journal
 from odpipeline.portal import quality_pages
 from odpipeline.portal.templating import environment, style
+from odpipeline.quality.wording import LANGUAGES
 from odpipeline.store import Store, layout
 
 SHOWN_VERSIONS = 20
@@ -25,13 +26,14 @@ def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
     what was refused since; without it nothing is said of that.
     Raises: StoreError when a release cannot be read, and then the index stays as it was.
     """
-    pages = environment(town)
+    engines = {language: environment(town, language) for language in LANGUAGES}
+    pages = engines["fr"]
     releases = [release for dataset in store.datasets() if (release := store.current(dataset)) is not None]
     releases.sort(key=lambda release: release.about["title"].casefold())
     store.write("style.css", style())
     for release in releases:
         versions = store.versions(release.dataset, SHOWN_VERSIONS)
-        refused = quality_pages.write(store, town, release, journal)
+        refused = quality_pages.write(store, engines, release, journal)
         page = pages.get_template("dataset.html").render(release=release, versions=versions, refused=refused)
         store.write(f"dataset/{release.dataset}.html", page.encode())
     return store.write(layout.INDEX, pages.get_template("index.html").render(releases=releases).encode())

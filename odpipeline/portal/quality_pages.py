@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment
@@ -43,16 +44,18 @@ _OTHER = ("Autres contrôles", "Other checks")
 
 @dataclass(frozen=True)
 class Refused:
-    """What the gate refused since the release was published: how often, when last, and what did not hold."""
+    """What the gate refused since the release was published: how often, when, and what of it may be told."""
 
     times: int
-    first: Any
-    last: Any
-    reasons: tuple[tuple[str, str], ...]
+    first: datetime
+    last: datetime
+    reasons: tuple[Finding, ...]
 
 
-def write(store: Store, town: Town, release: Release, journal: Journal | None) -> Refused | None:
-    """Write the pages of a current release; what was refused since is also for the dataset's own page.
+def write(
+    store: Store, engines: Mapping[Language, Environment], release: Release, journal: Journal | None
+) -> Refused | None:
+    """Write the pages of a current release in each language; what was refused since is for the dataset's page as well.
 
     The page of the version before is written once more when it learns that it is no longer current.
     Raises: StoreError.
@@ -63,13 +66,12 @@ def write(store: Store, town: Town, release: Release, journal: Journal | None) -
     arrived = store.page(layout.quality_page(release.dataset, release.version, "fr")) is None
     older = store.version(release.dataset, release.previous) if arrived and release.previous is not None else None
     before = store.quality(older) if older else None
-    for language in wording.LANGUAGES:
-        engine = environment(town, language)
+    refused = _refused(release, journal)
+    for language, engine in engines.items():
         if older and before:
             _write(store, engine, language, older, before, None, release.version)
-        refused = _refused(release, journal, language)
         _write(store, engine, language, release, report, refused, None)
-    return _refused(release, journal, "fr")
+    return refused
 
 
 def run_page(
@@ -123,11 +125,15 @@ def _recorded(entry: Mapping[str, Any]) -> tuple[Recorded, list[Point]]:
 
 def _rendered(
     engine: Environment, language: Language, *, rows: Iterable[tuple[Recorded, list[Point]]], scores: list[Point],
-    **known: Any,
+    refused: Refused | None, **known: Any,
 ) -> str:  # fmt: skip
+    said = refused.reasons if refused else ()
+    reasons = [(wording.subject(finding, language), wording.asked(finding, language)) for finding in said]
     told = [_row(entry, points, language) for entry, points in rows]
     return engine.get_template("quality.html").render(
         sections=list(_sections(told, language)),
+        refused=refused,
+        reasons=list(dict.fromkeys(reasons)),
         failed=sum(not row["held"] for row in told),
         checks=len(told),
         score_line=sparkline(scores, f"Score{wording.COLON[language]} {_spoken(scores, language)}"),
@@ -182,7 +188,7 @@ def _sections(rows: Sequence[dict[str, Any]], language: Language) -> Iterable[tu
         yield _OTHER[place], found
 
 
-def _refused(release: Release, journal: Journal | None, language: Language) -> Refused | None:
+def _refused(release: Release, journal: Journal | None) -> Refused | None:
     """What was refused after `release`; of the reasons only what each release tells, without any count."""
     counted = journal.refused_since(release.dataset, release.published_at) if journal else None
     if journal is None or counted is None:
@@ -190,5 +196,4 @@ def _refused(release: Release, journal: Journal | None, language: Language) -> R
     report = next((run for run in run_reports(journal, release.dataset) if run.outcome == "refused"), None)
     blocking: Iterable[Finding] = (entry.finding for entry in report.blocking) if report else ()
     shown = published(blocking, release.columns, of_persons=True)
-    reasons = [(wording.subject(finding, language), wording.asked(finding, language)) for finding in shown]
-    return Refused(counted.times, counted.first, counted.last, tuple(dict.fromkeys(reasons)))
+    return Refused(counted.times, counted.first, counted.last, shown)
