@@ -14,7 +14,7 @@ from dataclasses import replace
 from odpipeline.declaration.approval import approval
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.store import Release, Staged
-from odpipeline.verdict import APPROVAL, Finding, Severity, Verdict
+from odpipeline.verdict import ACCEPTED, APPROVAL, Finding, Severity, Verdict
 
 SHORTEST_ACCEPTANCE = 12
 """The least number of leading hexadecimal digits of a content hash that an acceptance must name."""
@@ -128,8 +128,7 @@ def _accepted(finding: Finding, staged: Staged, accepted: Collection[str]) -> Fi
         return finding
     named = staged.content_hash[:SHORTEST_ACCEPTANCE]
     if any(len(a) >= SHORTEST_ACCEPTANCE and staged.content_hash.startswith(a) for a in accepted):
-        message, passed = f"{finding.message}; accepted by a person for exactly this content ({named})", True
-    else:
-        remedy = f"if this is right, accept it: odp accept {staged.dataset} {named} --because …"
-        message, passed = f"{finding.message}; {remedy}", False
-    return replace(finding, passed=passed, message=message)
+        message = f"{finding.message}; accepted by a person for exactly this content ({named})"
+        return replace(finding, passed=True, message=message, counts={**finding.counts, ACCEPTED: 1})
+    remedy = f"if this is right, accept it: odp accept {staged.dataset} {named} --because …"
+    return replace(finding, message=f"{finding.message}; {remedy}")

@@ -16,6 +16,8 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+ACCEPTED = "accepted"
+"""The count, 1, of a finding that passed only because a person accepted this content."""
 APPROVAL = "approval"
 """The group of the finding that waits for a person."""
 

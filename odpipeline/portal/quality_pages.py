@@ -25,7 +25,7 @@ from odpipeline.quality.score import score
 from odpipeline.quality.typography import english_number, french_number
 from odpipeline.quality.wording import Language
 from odpipeline.store import Release, Store, layout
-from odpipeline.verdict import Finding
+from odpipeline.verdict import ACCEPTED, Finding
 
 _SECTIONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("quarantine", "schema"), "Lecture du fichier livré", "Reading the delivered file"),
@@ -151,6 +151,7 @@ def _row(entry: Recorded, points: Sequence[Point], language: Language) -> dict[s
         "asked": wording.asked(finding, language),
         "found": wording.found(finding, language),
         "held": finding.passed,
+        "accepted": ACCEPTED in finding.counts,
         "severity": str(finding.severity),
         "since": entry.since,
         "advice": "" if finding.passed else wording.advice(finding),

@@ -16,7 +16,7 @@ from typing import Any
 
 from odpipeline.quality import wording
 from odpipeline.quality.score import score
-from odpipeline.verdict import Finding, Severity
+from odpipeline.verdict import ACCEPTED, Finding, Severity
 
 FORMAT = 1
 """The format's number."""
@@ -44,7 +44,7 @@ MEASURES = (
 _COUNTS = frozenset({
     *MEASURES, "element_count", "missing_count", "unexpected_percent", "share", "rows_before", "keys_before",
     "compared", "silent_series", "most", "usual", "suppressed_share", "least", "classes", "k", "findings", "failed",
-    "age_seconds", "promise_seconds",
+    "age_seconds", "promise_seconds", ACCEPTED,
 })  # fmt: skip
 
 

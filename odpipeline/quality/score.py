@@ -5,7 +5,7 @@ Five dimensions, each a share from 0 to 1: the mean over its findings of
 - the share of right values, for a rule that counts values: ``1 - unexpected_count / values looked at``;
 - the share of readable rows, for the quarantine: ``1 - share``;
 - ``promise / age`` where the newest data is older than promised, for the freshness;
-- 1 where any other rule holds, 0 where it does not.
+- 1 where any other rule holds, 0 where it does not or where a person accepted that it does not.
 
 Findings about the published rows stand for those about the delivered ones where both were asked the same. The score is
 the mean of the dimensions by their weights, in hundredths, rounded down: 100 means that nothing at all is wrong. A
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from odpipeline.quality.wording import considered, identity
-from odpipeline.verdict import Finding
+from odpipeline.verdict import ACCEPTED, Finding
 
 WEIGHTS: Mapping[str, float] = {
     "completeness": 0.25, "validity": 0.30, "uniqueness": 0.15, "consistency": 0.15, "timeliness": 0.15,
@@ -120,4 +120,4 @@ def _share(finding: Finding) -> float:
         return 1 - counts["share"]
     if not finding.passed and {"age_seconds", "promise_seconds"} <= counts.keys():
         return min(1.0, counts["promise_seconds"] / max(1, counts["age_seconds"]))
-    return float(finding.passed)
+    return float(finding.passed and ACCEPTED not in counts)

@@ -22,7 +22,7 @@ from odpipeline.quality.typography import (
     french_share,
     typographic,
 )
-from odpipeline.verdict import Finding
+from odpipeline.verdict import ACCEPTED, Finding
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -71,7 +71,7 @@ def asked(finding: Finding, language: Language) -> str:
 def found(finding: Finding, language: Language) -> str:
     """What was found, as a sentence without its subject and its full stop."""
     phrase, counts = _phrase(finding, language), finding.counts
-    if finding.passed:
+    if finding.passed and ACCEPTED not in counts:
         return "respecté" if language == "fr" else "holds"
     counted = _counted_in_french if language == "fr" else _counted_in_english
     told = said(phrase.told, counts) or counted(finding, phrase)
@@ -79,6 +79,8 @@ def found(finding: Finding, language: Language) -> str:
         groups = in_french.OF_GROUP if language == "fr" else in_english.OF_GROUP
         name = f"« {_name(finding)} »" if language == "fr" else f"“{_name(finding)}”"
         told = f"{groups.get(finding.group, groups['quality'])} ({name})"
+    if finding.passed:
+        told = f"accepté par exception : {told}" if language == "fr" else f"accepted as an exception: {told}"
     return typographic(told) if language == "fr" else told
 
 

@@ -50,6 +50,11 @@ def test_a_rule_without_a_count_of_values_counts_as_held_or_not():
     assert score(rules).value == 75
 
 
+def test_an_accepted_exception_does_not_count_as_held():
+    excepted = Finding("shrink", "rows", True, "", counts={"lost_rows": 12, "accepted": 1})
+    assert score([excepted, Finding("shrink", "vanished_columns", True, "")]).value == 50
+
+
 def test_what_was_measured_on_the_published_rows_stands_for_the_delivered_ones():
     delivered, published = values("values_to_be_unique", 5, 10), values("values_to_be_unique", 0, 8, group="gate")
     assert score([delivered, published]).value == 100

@@ -113,6 +113,15 @@ def test_what_holds_is_said_to_hold():
     assert (wording.found(held, "fr"), wording.found(held, "en")) == ("respecté", "holds")
 
 
+def test_an_exception_that_a_person_accepted_is_said_to_be_one():
+    counts = {"rows": 8, "rows_before": 20, "lost_rows": 12, "accepted": 1}
+    excepted = Finding("shrink", "rows", True, "", counts=counts)
+    assert wording.found(excepted, "fr").replace("\u00a0", " ") == (
+        "accepté par exception : 12 lignes sur 20 ont disparu depuis la version publiée"
+    )
+    assert wording.found(excepted, "en").startswith("accepted as an exception: 12 rows of 20")
+
+
 def test_the_subject_names_columns_pairs_files_or_the_whole():
     def about(rule, **changes):
         return wording.subject(Finding("quality", rule, True, "", **changes), "fr").replace("\u00a0", " ")
