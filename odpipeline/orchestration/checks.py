@@ -57,8 +57,12 @@ _CHECK_OF_RULE: tuple[tuple[str, str], ...] = (
 """What stands in an expectation's name → check; the first that fits counts, and all the others are about values."""
 
 _MOST_COUNTS = 20
-"""How many counts one check shows as numbers of their own; the table has them all."""
+"""How many counts one check shows as numbers of their own; the table has more."""
 
+_MOST_ROWS = 200
+"""How many findings the table of a check shows, those that failed first; `checked` counts them all."""
+_MOST_TOLD = 20
+"""How many failures its description tells."""
 _MOST_COLUMNS = 5
 """How many columns of a finding are named in its row."""
 
@@ -103,7 +107,7 @@ def _result(
     earlier = [known.get(identity) for identity in wording.identities(findings)]
     rows = sorted(zip(findings, earlier, strict=True), key=lambda row: row[0].passed)
     metadata: dict[str, Any] = {
-        "findings": dg.MetadataValue.table([_record(f, e) for f, e in rows], schema=_SCHEMA),
+        "findings": dg.MetadataValue.table([_record(f, e) for f, e in rows[:_MOST_ROWS]], schema=_SCHEMA),
         "failed": len([f for f in failed if f.severity is not Severity.INFO]),
         "checked": len(findings),
     }
@@ -129,7 +133,8 @@ def _description(findings: list[Finding], failed: list[Finding], metadata: Mappi
         if name in metadata:
             before = metadata.get(f"{name}_before")
             told.append(f"{metadata[name]} {words}" + ("" if before is None else f" ({before} before)"))
-    return f"{', '.join(told)}: {'; '.join(f.message for f in failed)}"
+    more = f"; and {len(failed) - _MOST_TOLD} more" if len(failed) > _MOST_TOLD else ""
+    return f"{', '.join(told)}: {'; '.join(f.message for f in failed[:_MOST_TOLD])}{more}"
 
 
 def _counts(findings: Iterable[Finding]) -> dict[str, int | float]:

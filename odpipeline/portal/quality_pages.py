@@ -39,6 +39,9 @@ _SECTIONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("freshness",), "Fraîcheur", "Freshness"),
     (("privacy", "approval"), "Protection des personnes", "Protection of persons"),
 )
+MOST_ROWS = 200
+"""How many checks a section shows, those that failed first: a table may have thousands of columns."""
+_MOST_REASONS = 10
 _OTHER = ("Autres contrôles", "Other checks")
 
 
@@ -133,7 +136,8 @@ def _rendered(
     return engine.get_template("quality.html").render(
         sections=list(_sections(told, language)),
         refused=refused,
-        reasons=list(dict.fromkeys(reasons)),
+        most_rows=MOST_ROWS,
+        reasons=list(dict.fromkeys(reasons))[:_MOST_REASONS],
         failed=sum(not row["held"] for row in told),
         checks=len(told),
         score_line=sparkline(scores, f"Score{wording.COLON[language]} {_spoken(scores, language)}"),

@@ -5,6 +5,7 @@ Made of a run's report and a few facts; no value of a cell is in either. Alerts 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -37,6 +38,8 @@ _FAILURES = {
 """Type of the error → what happened, what to do; any other error is for the data service."""
 _OUR_FAULT = ("Un incident technique a interrompu le traitement.", "Rien n’est à faire de votre côté.")
 
+_MOST = 10
+"""How many points the text tells; nobody reads more."""
 _SAME = "La source livre ce qui est déjà publié ; rien n’est à faire."
 
 
@@ -89,11 +92,12 @@ def _refusal(report: RunReport, situation: Situation) -> str:
     reasons = report.blocking
     why = "pour la raison suivante" if len(reasons) == 1 else f"pour {french_count(len(reasons), 'raison')}"
     lines = [f"La livraison a été contrôlée et n’est pas publiée, {why} :"]
-    lines += [_item(entry, situation, f"{number}. ", advised=True) for number, entry in enumerate(reasons, 1)]
+    lines += _numbered(reasons, situation)
     warned = _warned(report)
     if warned:
         lines += ["À signaler aussi, sans que cela empêche la publication :"]
-        lines += [_item(entry, situation, "- ") for entry in warned]
+        lines += [_item(entry, situation, "- ") for entry in warned[:_MOST]]
+        lines += _more(warned)
     return "\n\n".join(lines)
 
 
@@ -103,8 +107,18 @@ def _told(report: RunReport, situation: Situation) -> str:
         return "Tous les contrôles sont respectés ; rien n’est à faire."
     one = len(warned) == 1
     lines = [f"{'Un point est' if one else french_count(len(warned), 'point') + ' sont'} à regarder :"]
-    lines += [_item(entry, situation, f"{number}. ", advised=True) for number, entry in enumerate(warned, 1)]
+    lines += _numbered(warned, situation)
     return "\n\n".join(lines)
+
+
+def _numbered(entries: Sequence[Recorded], situation: Situation) -> list[str]:
+    told = [_item(entry, situation, f"{number}. ", advised=True) for number, entry in enumerate(entries[:_MOST], 1)]
+    return told + _more(entries)
+
+
+def _more(entries: Sequence[Recorded]) -> list[str]:
+    left = len(entries) - _MOST
+    return [f"Et {french_count(left, 'autre point', 'autres points')}."] if left > 0 else []
 
 
 def _failure(situation: Situation) -> str:

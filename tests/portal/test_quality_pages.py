@@ -8,6 +8,7 @@ import pytest
 
 from odpipeline import catalogue, portal
 from odpipeline.journal import Journal, RunRecord
+from odpipeline.portal.quality_pages import MOST_ROWS
 from odpipeline.quality import run_report, run_reports
 from odpipeline.store import Store
 from odpipeline.verdict import Finding, Severity, Verdict
@@ -150,6 +151,18 @@ def test_a_dataset_that_was_never_published_has_no_page(town, tmp_path):
     store = Store(tmp_path / "public")
     portal.build(store, town, Journal.at(tmp_path / "private"))
     assert not (store.root / "quality").exists()
+
+
+def test_a_table_of_thousands_of_columns_has_a_page_that_can_be_read(town, tmp_path):
+    store, staged = Store(tmp_path / "public"), a_staged(tmp_path)
+    many = [Finding("quality", f"expect_{number}", number != 999, "", Severity.WARNING) for number in range(1000)]
+    store.publish(staged, Verdict(staged.dataset, staged.content_hash, tuple(many)))
+    portal.build(store, town)
+    read = page(store, "1.html")
+    assert read.tags.count("tr") < MOST_ROWS + 20
+    assert "1 non respecté" in plain(read.text)
+    assert "« 999 »" in plain(read.text)
+    assert "qui ne sont pas montrés ici : 800" in plain(read.text)
 
 
 def test_hostile_names_are_text(town, tmp_path):

@@ -54,6 +54,14 @@ def test_several_reasons_are_counted_and_warnings_stand_apart():
     assert said.count("Colonne « entrees »") == 3
 
 
+def test_nobody_is_sent_thousands_of_points():
+    said = text(*(Recorded(wrong(f"expect_column_{n}"), NOW, 1) for n in range(1000)))
+    assert "pour 1 000 raisons :" in said
+    assert "\n10. Colonne" in said
+    assert "\n11. " not in said
+    assert "Et 990 autres points." in said
+
+
 def test_a_published_delivery_with_warnings():
     said = text(Recorded(wrong(severity=Severity.WARNING), NOW, 1), outcome="published")
     assert said.startswith("« Piscines » : la livraison du 25 novembre 2026 est publiée\n\nUn point est à regarder :")
