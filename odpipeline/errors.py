@@ -81,6 +81,10 @@ class PrivacyError(OdpError):
     """Anonymisation could not be done, or a fact about it could not be measured."""
 
 
+class ApprovalRefused(OdpError):
+    """A yes to a release that waits would not count: another content, too late, or not this person's to say."""
+
+
 class SecretMissing(OdpError):
     """An environment variable that a declaration names is not set."""
 

@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from odpipeline import conform, gate, lineage, privacy, quality, sources
+from odpipeline import approving, conform, gate, lineage, privacy, quality, sources
+from odpipeline.approving import Waiting
 from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
@@ -40,7 +41,7 @@ Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Re
 
 @dataclass(frozen=True)
 class Zones:
-    """Where a town keeps its things: captures, releases, records, work folders and tracebacks of the private zone.
+    """Where a town keeps its things: captures, releases, records, what waits for a yes, work folders and tracebacks.
 
     `seal` closes what stays in the private zone; None when the town names no key.
     """
@@ -51,6 +52,7 @@ class Zones:
     work: Path
     faults: Path
     duck: DuckSettings
+    waiting: Waiting
     seal: Seal | None = None
 
     @classmethod
@@ -63,7 +65,7 @@ class Zones:
         seal = Seal.of(town)
         return cls(
             Landing(private, seal), Store(town.store_path), Journal.at(private), private / "work", private / "faults",
-            duck, seal,
+            duck, Waiting(private / "held", seal), seal,
         )  # fmt: skip
 
 
@@ -83,6 +85,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
             _forget_faults(dataset, zones)
             if current and current.made_from(capture.sha256, dataset.code_version):
+                zones.waiting.drop(dataset.id)  # the source says again what is public
                 yield zones.store.confirm(current)  # only `checked_at` moves
                 return
 
@@ -107,10 +110,15 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         published = current.folder / f"{dataset.id}.parquet" if current else None
         compared = quality.over_time(staged.parquet, published, dataset, duck)
-        accepted = zones.journal.accepted(dataset.id)
-        yield (verdict := gate.judge(dataset, staged, current, findings, compared, accepted=accepted))
+        said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
+        verdict = gate.judge(dataset, staged, current, findings, compared, **said)
+        if verdict.held:
+            zones.waiting.hold(dataset, staged, verdict, current)
+        yield verdict
         if verdict.accepted:
-            yield zones.store.publish(staged, verdict, over=current)
+            release = zones.store.publish(staged, verdict, over=current)
+            zones.waiting.drop(dataset.id)
+            yield release
 
 
 def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
@@ -131,6 +139,30 @@ def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None 
         raise
     else:
         _write(zones.journal, record, started, verdict)
+
+
+def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: str, because: str) -> Release:
+    """Publish the release that waits for exactly this yes; recorded in the journal before it is published.
+
+    `who` is a mail address; a role of the town says whether that person may, and from which account.
+    Raises: ApprovalRefused when the yes does not count; OdpError when the release cannot be read or published.
+    """
+    with _foreseen(dataset, zones), located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
+        started, current = time.perf_counter(), zones.store.current(dataset.id)
+        held = approving.ready(zones.waiting.get(dataset.id), dataset, current, content_hash)
+        staged = zones.waiting.open(held, folder / "held")
+        yes = approving.signed(held, dataset, town, who, because)
+        zones.journal.approve(yes)
+        release = zones.store.publish(staged, gate.approve(held.verdict, held.role), over=current)
+        zones.waiting.drop(dataset.id)
+        record = RunRecord(
+            dataset.id, "published", (f"approved in the role {held.role}",), rows_in=staged.facts.rows_in,
+            quarantined=staged.facts.quarantined, published=release.rows, version=release.version,
+            content_hash=release.content_hash, capture_sha256=staged.facts.capture_sha256,
+            code_version=staged.facts.code_version,
+        )  # fmt: skip
+        _write(zones.journal, record, started, gate.approve(held.verdict, held.role))
+        return release
 
 
 @dataclass(frozen=True)
@@ -160,7 +192,7 @@ def compared(dataset: Dataset, town: Town, zones: Zones, capture: Capture) -> Co
     latest = max(releases, key=lambda release: release.version, default=None)
     staged = None
     with located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
-        aside = replace(zones, work=folder / "replay")
+        aside = replace(zones, work=folder / "replay", waiting=Waiting(folder / "waiting"))
         with closing(publication(dataset, town, aside, capture)) as stages:
             for reached in stages:
                 staged = reached if isinstance(reached, Staged) else staged
@@ -179,6 +211,7 @@ def sweep(town: Town, zones: Zones) -> list[OdpError]:
     if zones.seal:
         zones.seal.ready()
     declared = {dataset.id: dataset for dataset in town.datasets}
+    zones.waiting.sweep(declared)
     left = []
     for name in sorted({*zones.landing.datasets(), *(folder.name for folder in zones.work.iterdir())}):
         try:
@@ -273,7 +306,7 @@ def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunReco
         case Conformed():
             return replace(record, rows_in=reached.rows_in, quarantined=reached.quarantined)
         case Verdict():
-            outcome = "published" if reached.accepted else "refused"
+            outcome = "published" if reached.accepted else "held" if reached.held else "refused"
             return replace(record, outcome=outcome, reasons=reached.reasons or reached.warnings,
                            content_hash=reached.content_hash or None)  # fmt: skip
         case Release():

@@ -3,7 +3,8 @@
 A verdict is about exactly one content. It says yes only if something was staged, something was checked, and no
 critical finding failed; a check that could not run never comes this far, because it raises. The gate adds what only
 it can know: how the staged content compares with what the public sees now (the shrink guard). A person can accept
-what comes of comparing, and only that, for one content hash.
+what comes of comparing, and only that, for one content hash. Where a declaration asks for an approval, everything
+else must hold first, and then the release waits for a yes to exactly these bytes.
 """
 
 from __future__ import annotations

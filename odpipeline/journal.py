@@ -69,15 +69,44 @@ _ACCEPTANCES = Table(
     Column("until", DateTime),
 )
 
+_APPROVALS = Table(
+    "approvals",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", String, nullable=False, index=True),
+    Column("content_hash", String, nullable=False),
+    Column("approved_at", DateTime, nullable=False),
+    Column("role", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("until", DateTime, nullable=False),
+)
+
 REPORTS = 30
 """How many reports of runs are kept for each dataset, the newest ones; each carries since when it fails."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A yes to one content: `who` (a mail address) in which `role`, under which `account`, why; times in UTC."""
+
+    dataset: str
+    content_hash: str
+    role: str
+    who: str
+    account: str
+    because: str
+    approved_at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True)
 class RunRecord:
     """How one run of one dataset ended.
 
-    `outcome`: `published`, `unchanged`, `refused` (the gate said no) or `failed` (it could not be tried to the end).
+    `outcome`: `published`, `unchanged`, `refused` (the gate said no), `held` (it waits for an approval) or `failed` (it
+    could not be tried to the end).
     `rows_in`, `quarantined`, `published` count rows; None when the run did not come that far. `error` is the type of
     the error that ended a run which failed.
     """
@@ -210,6 +239,24 @@ class Journal:
         with self._engine.connect() as connection:
             return frozenset(connection.execute(query).scalars())
 
+    def approve(self, approval: Approval) -> None:
+        """Record a yes; lasting when this returns."""
+        values = {name: _stored(value) for name, value in vars(approval).items()}
+        with self._engine.begin() as connection:
+            connection.execute(_APPROVALS.insert().values(values))
+
+    def approvals(self, dataset: str) -> list[Approval]:
+        """Every yes to a content of `dataset`, the newest first."""
+        query = select(_APPROVALS).where(_APPROVALS.c.dataset == dataset).order_by(_APPROVALS.c.id.desc())
+        with self._engine.connect() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+        return [Approval(**{name: _aware(value) for name, value in row.items() if name != "id"}) for row in rows]
+
+    def approved(self, dataset: str) -> frozenset[str]:
+        """The content hashes of `dataset` with a yes that has not run out."""
+        now = datetime.now(UTC)
+        return frozenset(approval.content_hash for approval in self.approvals(dataset) if approval.until > now)
+
     def _newest(self, *conditions: object, most: int | None = 1) -> list[RunRecord]:
         query = select(_RUNS).order_by(_RUNS.c.id.desc()).limit(most)
         for condition in conditions:
@@ -238,4 +285,13 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-__all__ = ["REPORTS", "Journal", "Refusals", "RunRecord"]
+def _stored(value: Any) -> Any:
+    """Times as they are stored: UTC, without a zone."""
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def _aware(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+__all__ = ["REPORTS", "Approval", "Journal", "Refusals", "RunRecord"]

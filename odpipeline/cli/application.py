@@ -14,11 +14,12 @@ from odpipeline.declaration.town import Town
 from odpipeline.errors import DeclarationErrors
 from odpipeline.landing import sealing
 
-REFUSED, FAILED = 3, 4
+REFUSED, FAILED, HELD = 3, 4, 5
 
 app = typer.Typer(
     help="Exit statuses: 0 done; 1 an error, said in one message; 2 wrong usage; 3 the gate refused at least one "
-    "dataset (the last good release stays served); 4 at least one dataset failed before the gate.",
+    "dataset (the last good release stays served); 4 at least one dataset failed before the gate; 5 at least one "
+    "release waits for an approval, and nothing worse.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from odpipeline import catalogue, flow, portal
-from odpipeline.cli.application import FAILED, REFUSED, AsJson, DatasetName, TownFolder, app, checked
+from odpipeline.cli.application import FAILED, HELD, REFUSED, AsJson, DatasetName, TownFolder, app, checked
 from odpipeline.cli.telling import show
 from odpipeline.declaration import explain, read_town
 from odpipeline.declaration.dataset import Dataset
@@ -172,7 +172,8 @@ def _told(chosen: list[Dataset], zones: flow.Zones, began: datetime, as_json: bo
 
 
 def _exit_status(outcomes: set[str]) -> int:
-    return FAILED if "failed" in outcomes else REFUSED if "refused" in outcomes else 0
+    ranked = {"failed": FAILED, "refused": REFUSED, "held": HELD}
+    return next((status for outcome, status in ranked.items() if outcome in outcomes), 0)
 
 
 def _run_row(record: RunRecord) -> dict[str, Any]:

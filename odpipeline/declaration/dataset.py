@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from odpipeline.declaration.approval import Approval
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
 
@@ -296,6 +297,10 @@ class Dataset(Closed):
     """How it is anonymised."""
     quality: Quality = Quality()
     """What is checked beyond the schema."""
+    approval: str | Approval | None = None
+    """The role whose yes each new content needs before it is published: `dpo`, or `{role: …, expires: 14 days}`."""
+    author: Mail | None = None
+    """The mail address of who wrote this declaration, and can therefore not approve what comes of it."""
     schedule: str = "nightly"
     """`nightly`, or a cron expression in the town's time zone."""
     freshness: Freshness = Freshness()

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr
 
 from odpipeline.declaration.access import Auth
+from odpipeline.declaration.approval import Person, people
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.words import (
     MEMORY_PATTERN,
@@ -110,6 +111,8 @@ class Town(Closed):
     """Threads for one dataset."""
     night: Night = Night()
     """The nightly run."""
+    roles: dict[str, tuple[Mail | Person, ...]] = {}
+    """Role → who may act in it, by mail address or `{mail: …, account: …}`; the dpo has the role `dpo`."""
     systems: dict[str, System] = {}
     """The municipal systems by name."""
     defaults: dict[str, Any] = {}
@@ -127,6 +130,10 @@ class Town(Closed):
     def datasets(self) -> tuple[Dataset, ...]:
         """The datasets, in the order of their identifiers."""
         return self._datasets
+
+    def people(self, role: str) -> tuple[Person, ...]:
+        """Who may act in `role`; () when nobody may."""
+        return people(role, self.roles, self.dpo)
 
     @property
     def store_path(self) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from odpipeline.declaration.town import Town
+from odpipeline.orchestration.approval import approval_job
 from odpipeline.orchestration.assets import dataset_assets, public_assets, system_specs
 from odpipeline.orchestration.keys import CATALOGUE, PORTAL
 from odpipeline.orchestration.night import lot_executor
@@ -33,10 +34,11 @@ def definitions(town: Town) -> dg.Definitions:
         executor_def=dg.in_process_executor,
         config=_QUIET,
     )
+    approve = approval_job(town)
     return dg.Definitions(
         assets=[*system_specs(town), *datasets, *public_assets(town)],
-        jobs=[nightly, frequent, public],
+        jobs=[nightly, frequent, public, approve],
         schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent)],
-        sensors=catalogue_sensors([nightly, frequent], public),
+        sensors=catalogue_sensors([nightly, frequent, approve], public),
         resources={"duckdb": duckdb_resource(town)},
     )

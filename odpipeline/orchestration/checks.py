@@ -16,7 +16,7 @@ from odpipeline.quality import RunReport, wording
 from odpipeline.quality.public import MEASURES
 from odpipeline.quality.records import Recorded
 from odpipeline.quality.typography import english_number
-from odpipeline.verdict import Finding, Severity
+from odpipeline.verdict import APPROVAL, Finding, Severity
 
 CHECKS: dict[str, tuple[str, str]] = {
     "quarantine": ("conformed", "Rows and columns that could be read as declared: quarantine ceiling, new columns."),
@@ -103,7 +103,7 @@ def _result(
     dataset: str, name: str, findings: list[Finding], known: Mapping[tuple[Any, ...], Recorded]
 ) -> dg.AssetCheckResult:
     failed = [f for f in findings if not f.passed]
-    blocks = any(f.blocks for f in findings)
+    blocks = any(f.blocks and f.group != APPROVAL for f in findings)  # what waits for a person is no error
     earlier = [known.get(identity) for identity in wording.identities(findings)]
     rows = sorted(zip(findings, earlier, strict=True), key=lambda row: row[0].passed)
     metadata: dict[str, Any] = {
