@@ -98,7 +98,8 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             return
 
         salt = f"{capture.sha256}{dataset.code_version}"
-        yield (anonymous := privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt))
+        last = current.privacy if current else None
+        yield (anonymous := privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last))
         why = "replay of an earlier capture" if replay else "new delivery"
         facts = _facts(dataset, capture, rows, anonymous, duck, why)
         yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
@@ -337,7 +338,8 @@ def _facts(
         capture_sha256=capture.sha256,
         code_version=dataset.code_version,
         data_date=newest_event(anonymous.parquet, dataset, duck),
-        privacy=privacy.summary(dataset, anonymous.findings),
+        privacy=privacy.summary(dataset, anonymous.findings)
+        | ({"generalisation": anonymous.choice.summary()} if anonymous.choice else {}),
         lineage={column.column: vars(column) for column in lineage.of(dataset)},
         rows_in=rows.rows_in,
         quarantined=rows.quarantined,

@@ -50,7 +50,8 @@ def technique_words(role: str | Technique) -> str:
     if generalise.bands is not None:
         return f"generalised to bands of {generalise.bands}"
     if generalise.hierarchy is not None:
-        return f"generalised by {generalise.hierarchy} to level {generalise.level}"
+        level = "the level chosen for each release" if generalise.level == "optimal" else f"level {generalise.level}"
+        return f"generalised by {generalise.hierarchy} to {level}"
     if generalise.date is not None:
         return f"generalised to the {generalise.date}"
     return f"generalised to the first {generalise.prefix} characters"

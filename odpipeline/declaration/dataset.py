@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from odpipeline.declaration.approval import Approval
+from odpipeline.declaration.disclosure import Closeness, Diversity, Level, Score
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
 
@@ -150,8 +151,14 @@ class Generalise(Closed):
     """The width of number bands: 10 gives `20-29`."""
     hierarchy: str | None = None
     """A generalisation file `leaf;level 1;level 2…`, relative to the town."""
-    level: int = Field(default=1, ge=1)
-    """The level of the hierarchy, from 1."""
+    level: Level = 1
+    """The level of the hierarchy, from 1; or `optimal`: the least loss at which k holds, chosen for each release."""
+    at_least: int = Field(default=0, ge=0)
+    """The least level that is chosen; 0 are the values themselves."""
+    at_most: int | None = Field(default=None, ge=0)
+    """The greatest level that is chosen; by default the top of the hierarchy."""
+    weight: int = Field(default=1, ge=1)
+    """How much the loss of this column counts beside the others when levels are chosen."""
     date: Literal["year", "month", "quarter"] | None = None
     """The part of a date that is kept."""
     prefix: int | None = Field(default=None, ge=1)
@@ -178,8 +185,24 @@ class Privacy(Closed):
     """The least number of rows in an equivalence class."""
     suppression: Share = 0.0
     """The largest share of rows that may be suppressed to reach k."""
+    score: Score = "loss"
+    """What the chosen levels make least."""
+    search_seconds: int = Field(default=60, ge=1)
+    """How long levels are searched for; then the best found is taken, and how far it may be from the best is told."""
+    stability: Literal["prefer", "none"] = "prefer"
+    """`prefer`: the levels of the last release stay while k holds and they are at most 5 % worse than the best."""
+    diversity: dict[str, Diversity] = {}
+    """Sensitive column → the l-diversity of each class."""
+    closeness: dict[str, Closeness] = {}
+    """Sensitive column → the t-closeness of each class."""
     small_cells: dict[str, int] = {}
     """Count column → least count that may be published; rows below are suppressed."""
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The columns whose level is chosen for each release."""
+        roles = ((name, role) for name, role in self.columns.items() if isinstance(role, Technique))
+        return tuple(name for name, role in roles if role.generalise and role.generalise.level == "optimal")
 
 
 class Gaps(Closed):

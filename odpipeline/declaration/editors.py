@@ -10,6 +10,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from odpipeline.declaration.access import AccessKey, Auth, Basic, ClientCredentials, HeaderSecret
@@ -29,6 +30,7 @@ from odpipeline.declaration.dataset import (
     TableField,
     Technique,
 )
+from odpipeline.declaration.disclosure import Closeness, Diversity, RecursiveDiversity
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
 from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
@@ -95,6 +97,9 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("`privacy.columns:`, a technique", Technique),
     ("`pseudonymise:`", Pseudonymise),
     ("`generalise:`", Generalise),
+    ("`privacy.diversity:`, each", Diversity),
+    ("`diversity.recursive:`", RecursiveDiversity),
+    ("`privacy.closeness:`, each", Closeness),
     ("`quality:`", Quality),
     ("`quality.over_time:`", OverTime),
     ("`over_time.gaps:`", Gaps),
@@ -139,7 +144,7 @@ def _row(key: str, field: FieldInfo) -> str:
 
 def _named(field: FieldInfo) -> str:
     """The name of a kind that only its pattern or its unit tells from a text or a number; else an empty text."""
-    if field.annotation is float:
+    if field.annotation is float and any(isinstance(item, BeforeValidator) for item in field.metadata):
         return "share"
     patterns = {getattr(item, "pattern", None) for item in field.metadata}
     return next((words for pattern, words in _BY_PATTERN.items() if pattern in patterns), "")
@@ -158,7 +163,7 @@ def _default(field: FieldInfo) -> str:
         return f"`{value}`"
     if isinstance(value, timedelta):
         return f"`{spell_duration(value)}`"
-    if isinstance(value, float):
+    if isinstance(value, float) and _named(field) == "share":
         return f"`{spell_share(value)}`"
     return f"`{spelled(list(value) if isinstance(value, tuple) else value)}`"
 
@@ -180,7 +185,12 @@ def _types(kind: Any) -> Iterator[str]:
     elif isinstance(kind, type) and issubclass(kind, Closed):
         yield _section(kind)
     elif hasattr(kind, "__metadata__"):
-        patterns = {part.pattern for item in kind.__metadata__ for part in getattr(item, "metadata", ()) if part}
+        patterns = {
+            getattr(part, "pattern", None)
+            for item in kind.__metadata__
+            for part in getattr(item, "metadata", ())
+            if part
+        }
         yield next((words for pattern, words in _BY_PATTERN.items() if pattern in patterns), _either(kind.__origin__))
     else:
         for member in arguments:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from odpipeline.declaration import disclosure_rules
 from odpipeline.declaration.dataset import Dataset, Generalise, PersonalData, Privacy, TableField, Technique
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
@@ -38,6 +39,7 @@ def faults(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
     yield from _roles(dataset)
     yield from _k(dataset)
     yield from _small_cells(dataset)
+    yield from disclosure_rules.faults(dataset, hierarchies)
     for column, role in dataset.privacy.columns.items():
         field = next((field for field in dataset.fields if field.name == column), None)
         if isinstance(role, Technique) and field is not None:
@@ -125,7 +127,7 @@ def _generalise(field: TableField, said: Generalise, hierarchies: Hierarchies) -
         levels, why = hierarchies.levels(said.hierarchy)
         if why:
             yield "hierarchy", why
-        elif said.level > levels:
-            yield "level", f"{said.hierarchy} has {levels} level(s) above the leaf; choose one of them"
+        else:
+            yield from disclosure_rules.level(said, levels)
     elif "level" in said.model_fields_set:
         yield "level", f"a level belongs to a hierarchy, and {field.name!r} is generalised by {way}; remove it"

@@ -168,4 +168,6 @@ def _reference_files(dataset: Dataset) -> list[Path]:
 
 def _hierarchy_files(dataset: Dataset) -> list[Path]:
     roles = (role for role in dataset.privacy.columns.values() if isinstance(role, Technique))
-    return [dataset.root / said for role in roles if role.generalise and (said := role.generalise.hierarchy)]
+    named = [role.generalise.hierarchy for role in roles if role.generalise]
+    named += [said.hierarchy for said in dataset.privacy.closeness.values()]
+    return [dataset.root / file for file in named if file]

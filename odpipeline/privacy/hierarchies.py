@@ -37,6 +37,28 @@ def load(connection: duckdb.DuckDBPyConnection, file: Path, level: int, name: st
         )
 
 
+def ladder(connection: duckdb.DuckDBPyConnection, file: Path, name: str, *, where: str) -> None:
+    """Make the table `name` (leaf, level_1, level_2… VARCHAR) on `connection` from all levels of `file`.
+
+    Raises: PrivacyError when the file cannot be read.
+    """
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS SELECT * FROM read_csv("
+            f"{literal(file)}, delim=';', header=false, all_varchar=true, quote='\"', nullstr='\\N')"
+        )
+        found = connection.execute(f"DESCRIBE {quote(name)}").fetchall()
+        for level, (column, *_) in enumerate(found):
+            new = f"level_{level}" if level else "leaf"
+            connection.execute(f"ALTER TABLE {quote(name)} RENAME COLUMN {quote(column)} TO {new}")
+    except duckdb.Error as error:
+        raise PrivacyError(
+            f"the hierarchy {file.name} cannot be read",
+            where=where,
+            mend="each line is a leaf and its ever coarser values, separated by semicolons, as many on every line",
+        ) from error
+
+
 def outside(connection: duckdb.DuckDBPyConnection, name: str, rows: str, column: str) -> int:
     """How many rows of the relation `rows` hold a value of `column` that the hierarchy `name` does not know."""
     found = connection.execute(

@@ -90,7 +90,7 @@ def _by_hierarchy(
     where = dataset.place("privacy", "columns", column)
     table = f"hierarchy_{column}"
     file = dataset.root / str(technique.hierarchy)
-    hierarchies.load(connection, file, technique.level, table, where=where)
+    hierarchies.load(connection, file, int(technique.level), table, where=where)
     if unknown := hierarchies.outside(connection, table, rows, column):
         raise PrivacyError(
             f"{unknown} rows hold a value of {column} that {technique.hierarchy} does not know",

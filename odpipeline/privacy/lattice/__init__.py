@@ -4,9 +4,9 @@ from odpipeline.privacy.lattice.judging import Found
 from odpipeline.privacy.lattice.models import Closeness, Distinct, Entropy, Model, Recursive
 from odpipeline.privacy.lattice.problem import Problem, Quasi, load
 from odpipeline.privacy.lattice.scores import SCORES
-from odpipeline.privacy.lattice.search import TooLarge, solve, state
+from odpipeline.privacy.lattice.search import TooLarge, failing, solve, state, suppressible
 
 __all__ = [
     "SCORES", "Closeness", "Distinct", "Entropy", "Found", "Model", "Problem", "Quasi", "Recursive", "TooLarge",
-    "load", "solve", "state",
+    "failing", "load", "solve", "state", "suppressible",
 ]  # fmt: skip

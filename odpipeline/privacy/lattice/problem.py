@@ -27,7 +27,8 @@ class Quasi:
     """One quasi-identifier: the column `name`, and the DuckDB table `ladder` (`leaf`, `level_1`… as VARCHAR) or None.
 
     Without a ladder the column stays as it is. The level lies from `lowest` to `highest` (None: the top of the
-    ladder). `weight` counts in the scores that are sums over columns.
+    ladder). `weight` counts in the scores that are sums over columns; `where`
+    is the column's place in the declaration, for messages.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Quasi:
     lowest: int = 0
     highest: int | None = None
     weight: float = 1.0
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def load(
     quasi: Sequence[Quasi],
     sensitive: Sequence[Quasi] = (),
 ) -> Problem:
-    """The rows of `relation` (SQL after FROM) in codes; of `sensitive`, only `name` and `ladder` are read.
+    """The rows of `relation` (SQL after FROM) in codes; of `sensitive`, `name`, `ladder` and `where` are read.
 
     Raises: PrivacyError for a ladder that is not nested or does not know a value, duckdb.Error.
     """
@@ -145,7 +147,11 @@ def _code_table(connection: duckdb.DuckDBPyConnection, relation: str, one: Quasi
     )
     twice = connection.execute(f"SELECT count(*) - count(DISTINCT leaf) FROM lattice_{number}").fetchone()
     if twice and twice[0]:
-        raise PrivacyError(f"the hierarchy of {one.name} gives {twice[0]} leaves twice", mend="give each leaf one line")
+        raise PrivacyError(
+            f"the hierarchy of {one.name} gives {twice[0]} leaves twice",
+            where=one.where,
+            mend="give each leaf one line",
+        )
 
 
 def _levels(connection: duckdb.DuckDBPyConnection, one: Quasi, number: int) -> list[Codes]:
@@ -160,6 +166,7 @@ def _levels(connection: duckdb.DuckDBPyConnection, one: Quasi, number: int) -> l
         if len(np.unique(fine.astype(np.int64) << 32 | coarse)) != len(np.unique(fine)):
             raise PrivacyError(
                 f"the hierarchy of {one.name} is not nested: values share level {level} but not level {level + 1}",
+                where=one.where,
                 mend="what shares a level must share every coarser one",
             )
     return groups
@@ -169,6 +176,7 @@ def _known(one: Quasi, codes: Codes) -> None:
     if unknown := int((codes == -2).sum()):
         raise PrivacyError(
             f"{unknown} different rows hold a value of {one.name} that its hierarchy does not know",
+            where=one.where,
             mend="add the missing leaves to the hierarchy, or correct the values in the source system",
         )
 

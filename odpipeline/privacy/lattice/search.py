@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from odpipeline.privacy.lattice.classes import Classes, Levels, coarser, finest, projected
 from odpipeline.privacy.lattice.judging import Found, Judge, Judged
 from odpipeline.privacy.lattice.models import Model
-from odpipeline.privacy.lattice.problem import Problem
+from odpipeline.privacy.lattice.problem import Codes, Problem
 
 LARGEST = 1 << 23
 """The most nodes that are searched, for about 60 bytes a node."""
@@ -74,6 +74,15 @@ def state(
     judge = Judge(problem, k, suppressible(limit, problem.rows), score, models)
     judged = judge.judge(coarser(finest(problem), levels, problem))
     return judge.found(judged, 0.0, False, 1, 1) if judged.suppressed <= judge.limit else None
+
+
+def failing(problem: Problem, k: int, models: Sequence[Model]) -> tuple[Codes, ...]:
+    """The codes, by column, of the classes at the leaves that have fewer than `k` rows or in which a model fails."""
+    if not problem.rows:
+        return problem.codes
+    classes = coarser(finest(problem), (0,) * len(problem.columns), problem)
+    judged = Judge(problem, k, problem.rows, "height", models).judge(classes)
+    return tuple(code[~judged.fine] for code in judged.classes.codes)
 
 
 def suppressible(limit: float, rows: int) -> int:

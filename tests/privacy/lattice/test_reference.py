@@ -22,11 +22,13 @@ def adult(connection):
     if not _FOLDER.is_dir():
         pytest.skip("the reference cases are not there: no folder shared/anonymisation beside the checkout")
     read = "read_csv('{}', delim=';', all_varchar=true, header={})"
-    connection.execute(f"CREATE TABLE adult AS SELECT * FROM {read.format(_FOLDER / 'adult' / 'adult.csv', 'true')}")
+    connection.execute(
+        f"CREATE OR REPLACE TABLE adult AS SELECT * FROM {read.format(_FOLDER / 'adult' / 'adult.csv', 'true')}"
+    )
     names = [row[0] for row in connection.execute("DESCRIBE adult").fetchall()]
     for name in names:
         file = _FOLDER / "adult" / f"hierarchy_{name}.csv"
-        connection.execute(f'CREATE TABLE "l_{name}" AS SELECT * FROM {read.format(file, "false")}')
+        connection.execute(f'CREATE OR REPLACE TABLE "l_{name}" AS SELECT * FROM {read.format(file, "false")}')
         connection.execute(f'ALTER TABLE "l_{name}" RENAME COLUMN column0 TO leaf')
     return load(connection, "adult", [Quasi(name, f"l_{name}") for name in names])
 
