@@ -15,7 +15,12 @@ from odpipeline.privacy.lattice.problem import Codes, Counts, Problem
 
 
 class Score:
-    """The parts that scores share: a `part` for each column and level, summed over columns."""
+    """The parts that scores share: a `part` for each column and level, summed over columns.
+
+    `by_column` says that what a node costs without suppression is known before it is looked at.
+    """
+
+    by_column = True
 
     def __init__(self, problem: Problem, k: int, suppressible: int) -> None:
         self.problem, self.rows, self.k, self.suppressible = problem, problem.rows, k, suppressible
@@ -167,6 +172,8 @@ class Height(Score):
 class Discernibility(Score):
     """Σ n² over kept classes + N for each suppressed row (Bayardo and Agrawal 2005)."""
 
+    by_column = False
+
     def penalty(self, chosen: Sequence[int], levels: Sequence[int], codes: Sequence[Codes], counts: Counts) -> float:  # noqa: ARG002
         """Each suppressed row costs N instead of the size of its class."""
         return float(int(counts.sum()) * self.rows - int(counts @ counts))
@@ -178,6 +185,8 @@ class Discernibility(Score):
 
 class AverageClass(Score):
     """N by the number of classes, all that is suppressed being one of them (LeFevre 2006)."""
+
+    by_column = False
 
     def rising(self, counts: Counts, kept: int, suppressed: int) -> float:  # noqa: ARG002
         """A coarser class that is kept holds a kept one, or k rows that were suppressed."""

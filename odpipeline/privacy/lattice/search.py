@@ -24,6 +24,8 @@ LARGEST = 1 << 23
 """The most nodes that are searched, for about 60 bytes a node."""
 _TRIPLES_FROM = 200_000
 """From so many distinct tuples, projections to three columns cost less than the nodes that they rule out."""
+_TRIPLES_AFTER = 100
+"""With fewer tuples, they pay when so many nodes were not enough, and the score is one by columns."""
 _WIDEST_PROJECTION = 1 << 23
 _KEPT_CLASSES = 20_000_000
 """How many classes are kept in all, to make others from."""
@@ -126,13 +128,17 @@ class _Search:
     def run(self) -> Found | None:
         """Project, then take the most promising node again and again until none is left that could be better."""
         self._test(tuple(column.highest for column in self.problem.columns))
-        self._project()
+        few = len(self.pool[0].counts) < _TRIPLES_FROM
+        self._project(2 if few else 3)
         self._rebase()
         while (node := self._promising()) is not None:
             if self.feasible[node]:
                 self._test(self._levels(node))
             else:
                 self._climb(node)
+            if few and self.seen > _TRIPLES_AFTER and self.judge.score.by_column:
+                few = False
+                self._project(3)
             if time.monotonic() > self.until:
                 return self._end(optimal=self._promising() is None)
         return self._end(optimal=True)
@@ -253,9 +259,8 @@ class _Search:
         above[tuple(slice(index, None) for index in lowest)] = True
         return above
 
-    def _project(self) -> None:
+    def _project(self, width: int) -> None:
         """Rule out what two or three columns alone already rule out, and learn what they must suppress."""
-        width = 3 if len(self.pool[0].counts) >= _TRIPLES_FROM else 2
         for chosen in combinations(range(len(self.shape)), min(width, len(self.shape))):
             space = prod(len(self.problem.columns[n].leaves[self.offset[n]]) for n in chosen)
             if space > _WIDEST_PROJECTION or time.monotonic() > self.until:
@@ -263,9 +268,11 @@ class _Search:
             small, base = projected(self.problem, self.pool[0], chosen)
             shape = tuple(self.shape[n] for n in chosen)
             extra, alive = np.zeros(shape), np.ones(shape, bool)
-            made = {(0,) * len(chosen): base}
+            made: dict[tuple[int, ...], Classes] = {}
             for node in np.ndindex(shape):
                 levels = tuple(index + self.offset[n] for index, n in zip(node, chosen, strict=True))
+                if any(level < lowest for level, lowest in zip(levels, base.levels, strict=True)):
+                    continue  # ruled out before
                 source = next((made[b] for b in _below(node) if b in made), base)
                 made[node] = classes = coarser(source, levels, small)
                 out = classes.counts < self.judge.k
