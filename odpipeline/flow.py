@@ -28,7 +28,7 @@ from odpipeline.duck import DuckSettings
 from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
-from odpipeline.landing.workplace import set_aside, workplace
+from odpipeline.landing.workplace import keep_failed, set_aside, workplace
 from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.quality import QualityReport
@@ -91,8 +91,9 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
 
         clear = zones.landing.open(capture, folder)
         rows = conform.conform(clear, dataset, folder, duck)
+        rows, before = quality.checked(rows, dataset, quality.suite_for(dataset), folder, duck)
         yield (rows := replace(rows, quarantine=_set_aside(capture, rows, folder, zones)))
-        yield (before := quality.check(rows.parquet, quality.suite_for(dataset), duck))
+        yield before
         if before.blocks or any(finding.blocks for finding in rows.findings):
             yield gate.refuse(dataset, (*rows.findings, *before.findings))
             return
@@ -243,6 +244,7 @@ def _set_aside(capture: Capture, rows: Conformed, folder: Path, zones: Zones) ->
         "quarantined": rows.quarantined,
         "cells": [vars(reason) for reason in rows.reasons],
     }
+    keep_failed(folder, zones.seal)
     return set_aside(folder, rows.quarantine, said, zones.seal)
 
 

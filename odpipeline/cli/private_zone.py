@@ -43,22 +43,26 @@ def quarantine(
     values: Annotated[
         bool, typer.Option("--values", help="Show the first 1,000 cells themselves; on a terminal only.")
     ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Show the first cells that failed an expectation; on a terminal only.")
+    ] = False,
     town: TownFolder = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """What could not be read in the last run, by column and rule."""
+    """What was set aside in the last run, by column and rule: unreadable rows, and failing ones where declared."""
     declared = read_town(town.resolve())
     zones, name = flow.Zones.of(declared), declared.dataset(dataset).id
     counts = workplace.quarantine_counts(zones.work, name)
-    if not values:
+    if not values and not failed:
         if not as_json:
             typer.echo(f"{counts['quarantined']} of {counts['rows_in']} rows are in quarantine")
         show(counts["cells"], as_json)
         return
     if not sys.stdout.isatty():
-        raise OdpError("delivered values go to a terminal only", mend="leave out --values, or do not redirect it")
+        option = "--failed" if failed else "--values"
+        raise OdpError("delivered values go to a terminal only", mend=f"leave out {option}, or do not redirect it")
     print("these cells are private: do not copy them into mails, tickets or logs", file=sys.stderr)
-    cells = workplace.quarantined_cells(zones.work, name, zones.seal, most=1000)
+    cells = workplace.quarantined_cells(zones.work, name, zones.seal, most=1000, failed=failed)
     show(
         [{"row": row, "column": column, "rule": rule, "value": visible(text)} for row, column, rule, text in cells],
         as_json,

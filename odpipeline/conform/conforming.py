@@ -54,12 +54,16 @@ _MAGIC = {
     b"PAR1": "parquet", b"SQLite format 3\0": "geopackage", b"PK\x03\x04": "excel", b"\xd0\xcf\x11\xe0": "excel",
 }  # fmt: skip
 _HTML = re.compile(rb"<!doctype\s+html|<html", re.IGNORECASE)
-_CODEC = "(FORMAT parquet, COMPRESSION lz4_raw)"
+CODEC = "(FORMAT parquet, COMPRESSION lz4_raw)"
+"""How private Parquet files are written: for speed."""
 
 
 @dataclass(frozen=True)
 class QuarantineReason:
-    """How many `rows` have a cell of `column` that cannot be read as `rule` says; `line` for lines without form."""
+    """How many `rows` have a cell of `column` that cannot be read as `rule` says; `line` for lines without form.
+
+    The name of an expectation as `rule` tells of rows that could be read and fail it.
+    """
 
     column: str
     rule: str
@@ -121,7 +125,7 @@ def _joined(parts: Sequence[Conformed], dataset: Dataset, folder: Path, duck: Du
                 f"SELECT * REPLACE (_row + {start} AS _row) FROM read_parquet({literal(file)})" for file, start in files
             )
             aside = folder / "joined.parquet"
-            connection.execute(f"COPY ({rows}) TO {literal(aside)} {_CODEC}")
+            connection.execute(f"COPY ({rows}) TO {literal(aside)} {CODEC}")
             aside.chmod(0o600)
             aside.replace(files[0][0])
     for part in parts[1:]:
@@ -134,7 +138,7 @@ def _joined(parts: Sequence[Conformed], dataset: Dataset, folder: Path, duck: Du
         sum(getattr(part, name) for part in parts) for name in ("rows_in", "rows", "quarantined", "ignored")
     )
     columns = {finding.message: finding for part in parts for finding in part.findings[1:]}
-    findings = (_ceiling(dataset, rows_in - ignored, bad, reasons), *columns.values())
+    findings = (ceiling(dataset, rows_in - ignored, bad, reasons), *columns.values())
     return Conformed(parts[0].parquet, parts[0].quarantine, rows_in, rows, bad, ignored, reasons, findings)
 
 
@@ -198,8 +202,8 @@ def _written(connection: duckdb.DuckDBPyConnection, delivered: Delivered, datase
     if rows_in == 0:
         raise ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
     reasons = _set_aside(connection, plan, quarantine, bad)
-    ceiling = _ceiling(dataset, rows_in - ignored, bad, reasons)
-    return Conformed(parquet, quarantine, rows_in, good, bad, ignored, reasons, (ceiling, *findings))
+    limit = ceiling(dataset, rows_in - ignored, bad, reasons)
+    return Conformed(parquet, quarantine, rows_in, good, bad, ignored, reasons, (limit, *findings))
 
 
 @dataclass(frozen=True)
@@ -260,7 +264,7 @@ def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, dataset: Dataset,
     # The condition has a column of its own: in WHERE, DuckDB would push it below the values and compute them twice.
     rows = f"SELECT _row, {names} FROM (SELECT *, {kept} AS _kept FROM {plan.rows(needed=False)}) WHERE _kept"
     rows = with_computed(connection, rows, dataset)
-    found = connection.execute(f"COPY ({rows}) TO {literal(parquet)} {_CODEC}").fetchone()
+    found = connection.execute(f"COPY ({rows}) TO {literal(parquet)} {CODEC}").fetchone()
     counted = dict(
         connection.execute("SELECT sequence_name, coalesce(last_value, 0) FROM duckdb_sequences()").fetchall()
     )
@@ -289,19 +293,25 @@ def _set_aside(
             f"SELECT _row, '', 'line', line FROM {plan.rows(needed=True)} JOIN bad_lines ON mark = _first "
             "WHERE NOT _ignored AND _line"
         )
-    connection.execute(f"COPY ({' UNION ALL '.join(parts)}) TO {literal(quarantine)} {_CODEC}")
+    connection.execute(f"COPY ({' UNION ALL '.join(parts)}) TO {literal(quarantine)} {CODEC}")
     quarantine.chmod(0o600)
+    return reasons_in(connection, quarantine)
+
+
+def reasons_in(connection: duckdb.DuckDBPyConnection, quarantine: Path) -> tuple[QuarantineReason, ...]:
+    """The cells in the file `quarantine`, counted by column and rule, the most first."""
     found = connection.execute(
         f'SELECT "column", rule, count(*) FROM read_parquet({literal(quarantine)}) GROUP BY ALL ORDER BY 3 DESC, 1, 2'
     ).fetchall()
     return tuple(QuarantineReason(column, rule, int(rows)) for column, rule, rows in found)
 
 
-def _ceiling(dataset: Dataset, rows: int, quarantined: int, reasons: tuple[QuarantineReason, ...]) -> Finding:
+def ceiling(dataset: Dataset, rows: int, quarantined: int, reasons: tuple[QuarantineReason, ...]) -> Finding:
+    """Whether no more of the `rows` than declared are in quarantine, unreadable or failing an expectation."""
     share = quarantined / rows if rows else 1.0
     ceiling = dataset.quality.quarantine
     passed = share <= ceiling and quarantined < rows
-    told = ", ".join(f"{r.column or 'the whole'} not readable as {r.rule}: {r.rows}" for r in reasons)
+    told = ", ".join(f"{r.column or 'the whole'} {_why(r.rule)}: {r.rows}" for r in reasons)
     message = f"{quarantined} of {rows} rows in quarantine ({share:.2%}, ceiling {ceiling:.2%})"
     message += f": {told}" if told else ""
     if not passed:
@@ -310,3 +320,7 @@ def _ceiling(dataset: Dataset, rows: int, quarantined: int, reasons: tuple[Quara
         )
     counts = {"rows": rows, "quarantined": quarantined, "share": round(share, 6)}
     return Finding("quarantine", "quarantine_ceiling", passed, message, counts=counts)
+
+
+def _why(rule: str) -> str:
+    return f"fails {rule}" if rule.startswith("expect_") else f"not readable as {rule}"

@@ -256,7 +256,9 @@ class Quality(Closed):
     suite: str | None = None
     """A Great Expectations suite; by default `expectations/<dataset>.json` if it exists."""
     quarantine: Share = 0.01
-    """The largest share of rows that may be unreadable."""
+    """The largest share of rows that may be set aside: unreadable, or failing where `failing_rows` says so."""
+    failing_rows: Literal["refuse", "quarantine"] = "refuse"
+    """What happens to rows that fail a critical expectation by themselves: a refusal, or quarantine."""
     over_time: OverTime = OverTime()
     """What is compared with the current release, and along the time of the events."""
 

@@ -7,9 +7,11 @@
       conformed.parquet        what the last run read, and
       quarantine.parquet       what it could not read, with the values: to be looked at, until the next run
       staged/                  the last release that came before the gate
+      failed.parquet           the first cells that failed an expectation row by row
       quarantine.json          how many cells could not be read, by column and rule
 
-With a seal, `conformed.parquet` and `staged/` go when the run ends, and the quarantine is `quarantine.parquet.age`.
+With a seal, `conformed.parquet` and `staged/` go when the run ends, the quarantine is `quarantine.parquet.age`, and
+what failed is `failed.parquet.age`.
 Every other copy of the delivery goes in any case, so that the captures' retention is that of the delivered bytes. A run
 that was killed leaves its files in clear: whoever takes the folder next begins by removing them.
 """
@@ -29,6 +31,7 @@ from odpipeline.landing import captures
 from odpipeline.landing.sealing import Broken, Seal
 
 _QUARANTINE, _SEALED, _COUNTS = "quarantine.parquet", "quarantine.parquet.age", "quarantine.json"
+_FAILED, _FAILED_SEALED = "failed.parquet", "failed.parquet.age"
 _LOOKED_AT = "looked-at.parquet"
 
 
@@ -57,13 +60,27 @@ def set_aside(folder: Path, quarantine: Path, said: dict[str, Any], seal: Seal |
     Raises: OdpError when the disk refuses.
     """
     with captures.on_disk():
-        kept = quarantine
-        if seal:
-            kept = folder / _SEALED
-            seal.close(quarantine, folder / f".{_SEALED}")
-            (folder / f".{_SEALED}").replace(kept)
-            quarantine.unlink()
+        kept = _sealed(quarantine, folder / _SEALED, seal) if seal else quarantine
         captures.write_json(folder, _COUNTS, said)
+    return kept
+
+
+def keep_failed(folder: Path, seal: Seal | None) -> None:
+    """Keep the cells that failed in this run, and none of a run before.
+
+    Raises: OdpError when the disk refuses.
+    """
+    with captures.on_disk():
+        (folder / _FAILED_SEALED).unlink(missing_ok=True)
+        if seal and (folder / _FAILED).exists():
+            _sealed(folder / _FAILED, folder / _FAILED_SEALED, seal)
+
+
+def _sealed(clear: Path, kept: Path, seal: Seal) -> Path:
+    aside = kept.with_name(f".{kept.name}")
+    seal.close(clear, aside)
+    aside.replace(kept)
+    clear.unlink()
     return kept
 
 
@@ -78,19 +95,24 @@ def quarantine_counts(work: Path, dataset_id: str) -> dict[str, Any]:
     return captures.read_json(file)
 
 
-def quarantined_cells(work: Path, dataset_id: str, seal: Seal | None, most: int) -> list[tuple[int, str, str, str]]:
-    """The first `most` cells of the last quarantine: row, column, rule, value.
+def quarantined_cells(
+    work: Path, dataset_id: str, seal: Seal | None, most: int, *, failed: bool = False
+) -> list[tuple[int, str, str, str]]:
+    """The first `most` cells of the last quarantine, or of those that `failed`: row, column, rule, value.
 
     The column is empty for a line without form. These are delivered values: they are for the eyes of who asks only.
     Raises: SecretMissing, OdpError; also when a run is under way.
     """
     folder = work / dataset_id
+    clear, sealed = (_FAILED, _FAILED_SEALED) if failed else (_QUARANTINE, _SEALED)
     with _alone(folder):
-        plain, looked_at = folder / _QUARANTINE, folder / _LOOKED_AT
+        plain, looked_at = folder / clear, folder / _LOOKED_AT
         try:
-            if (folder / _SEALED).exists():
-                _open(folder / _SEALED, looked_at, seal)
+            if (folder / sealed).exists():
+                _open(folder / sealed, looked_at, seal)
                 plain = looked_at
+            if not plain.exists() and failed:
+                return []
             if not plain.exists():
                 raise OdpError("its quarantine is gone", where=dataset_id, mend=f"run it again: odp run {dataset_id}")
             with connect(DuckSettings("500MB", 1)) as connection:
@@ -123,7 +145,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _leftovers(folder: Path, seal: Seal | None) -> list[Path]:
     """What is in `folder` and does not stay after a run."""
-    stays = {".lock", _COUNTS} | ({_SEALED} if seal else {"conformed.parquet", _QUARANTINE, "staged"})
+    stays = {".lock", _COUNTS} | (
+        {_SEALED, _FAILED_SEALED} if seal else {"conformed.parquet", _QUARANTINE, _FAILED, "staged"}
+    )
     return [path for path in folder.iterdir() if path.name not in stays] if folder.is_dir() else []
 
 

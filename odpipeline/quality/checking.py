@@ -34,7 +34,7 @@ def check(parquet: Path, suite: Suite, duck: DuckSettings) -> QualityReport:
     if not suite.expectations:
         raise QualityError("the suite is empty, nothing would be checked", mend="declare the dataset's fields")
     with connect(duck) as connection:
-        types = _types(connection, parquet)
+        types = column_types(connection, parquet)
         rows = f"SELECT {columns(list(types))} FROM read_parquet({literal(parquet)})"
         outcomes = gx.evaluate(engine_on(connection), rows, types, suite.expectations)
     if set(outcomes) != set(range(len(suite.expectations))):
@@ -57,8 +57,11 @@ def _finding(expectation: Expectation, group: str, outcome: Outcome, types: Mapp
     return finding(expectation, group=group, held=outcome.success, numbers=outcome.numbers, absent=absent)
 
 
-def _types(connection: duckdb.DuckDBPyConnection, parquet: Path) -> dict[str, str]:
-    """The columns of the rows and their DuckDB types, without our row number."""
+def column_types(connection: duckdb.DuckDBPyConnection, parquet: Path) -> dict[str, str]:
+    """The columns of the rows and their DuckDB types, without our row number.
+
+    Raises: QualityError when the file cannot be read.
+    """
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(parquet)})").fetchall()
     except duckdb.Error as error:

@@ -38,7 +38,7 @@ from great_expectations.validator.validator import Validator
 
 from odpipeline.quality.dialect import NAME
 from odpipeline.quality.french import FRENCH, PREFIX, metric
-from odpipeline.quality.metrics import GROUPED, KNOWN, SAMPLES, SCANNED, Asked, Grouping, by_value
+from odpipeline.quality.metrics import FAILING, GROUPED, KNOWN, SAMPLES, SCANNED, Asked, Expression, Grouping, by_value
 from odpipeline.quality.suites import Expectation
 
 logging.captureWarnings(False)  # Great Expectations' import sends every warning of the process to a log
@@ -218,6 +218,25 @@ def evaluate(
     finally:
         gx_engine.close()
     return {_number(result): _outcome(result) for result in results}
+
+
+def conditions(engine: sa.Engine, types: Mapping[str, str], expectations: Sequence[Expectation]) -> list[Expression]:
+    """For each of `expectations`, which all judge rows one by one, what is true for a row that fails it.
+
+    Where it is unknown, the row holds. The arguments are those that the check has from Great Expectations.
+    """
+    gx_engine = OdpDuckExecutionEngine(engine=engine, types=types, create_temp_table=False)
+    try:
+        return [_condition(gx_engine, types, one) for one in expectations]
+    finally:
+        gx_engine.close()
+
+
+def _condition(engine: OdpDuckExecutionEngine, types: Mapping[str, str], expectation: Expectation) -> Expression:
+    model: Any = _configuration(0, expectation).to_domain_obj()
+    needed = model.get_validation_dependencies(execution_engine=engine, runtime_configuration=_NO_CELLS)
+    asked = needed.metric_configurations[f"{model.map_metric}.unexpected_count"]
+    return FAILING[model.map_metric](Asked(asked.metric_domain_kwargs, asked.metric_value_kwargs, types))
 
 
 def _batch(engine: OdpDuckExecutionEngine, rows: str) -> Batch:

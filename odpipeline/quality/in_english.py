@@ -56,7 +56,7 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
     "quarantine_ceiling": Phrase(
         "readable rows",
         told=lambda n: f"{count(n['quarantined'], 'row')} of {number(n['rows'])} "
-        f"({share(n['share'])}) cannot be read as declared",
+        f"({share(n['share'])}) are set aside, unreadable or against a rule",
     ),
     "new_columns": Phrase(
         "no unknown column",
@@ -132,7 +132,7 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
 
 OF_GROUP: dict[str, str] = {
     "quality": "a rule of quality does not hold",
-    "quarantine": "rows cannot be read as declared",
+    "quarantine": "rows are set aside, unreadable or against a rule",
     "schema": "the delivered columns are not the declared ones",
     "over_time": "the data is too far from the published version or from its own past",
     "shrink": "too much vanished since the published version",

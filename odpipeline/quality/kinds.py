@@ -225,6 +225,17 @@ KINDS: dict[str, Kind] = {
 KINDS |= {PREFIX + name: Kind(_says(one.failed), takes=_ROW, only=TEXTS) for name, one in FRENCH.items()}
 
 
+_AMONG_ROWS = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
+
+
+def by_itself(kind: str) -> bool:
+    """Whether a row fails `kind` by what it holds itself, so that it alone can be set aside.
+
+    Of two rows with one key nobody can tell which one is right.
+    """
+    return KINDS[kind].by_row and kind not in _AMONG_ROWS
+
+
 def argument_faults(kind: Kind, kwargs: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with the arguments of an expectation, columns apart: one text a fault.
 

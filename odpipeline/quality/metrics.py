@@ -1,9 +1,10 @@
 """What Great Expectations asks, as SQL for DuckDB: one aggregate for each metric, so that one scan answers many.
 
-Three tables tell how a metric is had: `SCANNED` (an aggregate of the one scan of all rows), `GROUPED` (from the counts
-of equal values; each set of columns is grouped once), `KNOWN` (from the columns' names and types alone). Answers agree
-with Great Expectations on pandas, whose handling of missing values is followed. Bounds, lists and patterns come from
-declarations; no value of a cell ever enters a statement.
+Tables tell how a metric is had: `FAILING` (the condition of a failing row, counted in the one scan of all rows),
+`SCANNED` (any aggregate of that scan), `GROUPED` (from the counts of equal values; each set of columns is grouped
+once), `KNOWN` (from the columns' names and types alone). Answers agree with Great Expectations on pandas, whose
+handling of missing values is followed. Bounds, lists and patterns come from declarations; no value of a cell ever
+enters a statement.
 """
 
 from __future__ import annotations
@@ -91,10 +92,6 @@ def _present(asked: Asked) -> Expression:
     return sa.func.count(asked.column())
 
 
-def _missing(asked: Asked) -> Expression:
-    return sa.func.count() - _present(asked)
-
-
 def _within(measured: Expression, value: Mapping[str, Any], convert: Callable[[Any], Any]) -> Expression:
     conditions = []
     if (low := value.get("min_value")) is not None:
@@ -128,7 +125,7 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {
 
 def _outside(asked: Asked) -> Expression:
     kind = asked.type()
-    return _rows(~_within(asked.column(), asked.value, lambda bound: _as_cell(bound, kind)))
+    return ~_within(asked.column(), asked.value, lambda bound: _as_cell(bound, kind))
 
 
 def _text(asked: Asked) -> Expression:
@@ -138,8 +135,8 @@ def _text(asked: Asked) -> Expression:
 def _wrong_length(asked: Asked) -> Expression:
     length = sa.func.length(_text(asked))
     if (exact := asked.value.get("value")) is not None:
-        return _rows(length != int(exact))
-    return _rows(~_within(length, asked.value, int))
+        return length != int(exact)
+    return ~_within(length, asked.value, int)
 
 
 def _listed(asked: Asked) -> Expression:
@@ -166,7 +163,7 @@ def _pair_considered(asked: Asked) -> Expression:
 
 def _pair_fails(asked: Asked, holds: Expression) -> Expression:
     """A comparison with a missing value does not hold, as in pandas."""
-    return _rows(sa.and_(_pair_considered(asked), holds.is_not(sa.true())))
+    return sa.and_(_pair_considered(asked), holds.is_not(sa.true()))
 
 
 def _not_greater(asked: Asked) -> Expression:
@@ -204,20 +201,37 @@ def _share_present(asked: Asked) -> Expression:
     return sa.func.coalesce(sa.cast(_present(asked), sa.DOUBLE) / sa.func.nullif(rows, 0), 0)
 
 
+FAILING: dict[str, Callable[[Asked], Expression]] = {
+    "column_values.nonnull": lambda asked: asked.column().is_(None),
+    "column_values.null": lambda asked: asked.column().is_not(None),
+    "column_values.between": _outside,
+    "column_values.in_set": lambda asked: ~_listed(asked),
+    "column_values.not_in_set": _listed,
+    "column_values.match_regex": lambda asked: ~_matches(asked),
+    "column_values.not_match_regex": _matches,
+    "column_values.value_length.between": _wrong_length,
+    "column_values.value_length.equals": _wrong_length,
+    "column_pair_values.a_greater_than_b": _not_greater,
+    "column_pair_values.equal": _not_equal,
+}
+"""Metric of rows → the condition that a failing row meets; where it is unknown (a missing value), the row does not."""
+
+
+def _invalid(condition: str) -> Callable[[Asked], Expression]:
+    def fails(asked: Asked) -> Expression:
+        column = asked.column()
+        said = condition.replace("{cell}", quote(str(asked.domain["column"])))
+        return column.is_not(None) & ~sa.literal_column(f"coalesce({said}, false)", sa.Boolean)
+
+    return fails
+
+
+FAILING |= {metric(name): _invalid(one.condition) for name, one in FRENCH.items()}
+
+
 SCANNED: dict[str, Callable[[Asked], Expression]] = {
     "table.row_count": lambda _: sa.func.count(),
-    "column_values.nonnull.unexpected_count": _missing,
-    "column_values.null.unexpected_count": _present,
-    "column_values.between.unexpected_count": _outside,
-    "column_values.in_set.unexpected_count": lambda asked: _rows(~_listed(asked)),
-    "column_values.not_in_set.unexpected_count": lambda asked: _rows(_listed(asked)),
-    "column_values.match_regex.unexpected_count": lambda asked: _rows(~_matches(asked)),
-    "column_values.not_match_regex.unexpected_count": lambda asked: _rows(_matches(asked)),
-    "column_values.value_length.between.unexpected_count": _wrong_length,
-    "column_values.value_length.equals.unexpected_count": _wrong_length,
-    "column_pair_values.a_greater_than_b.unexpected_count": _not_greater,
     "column_pair_values.a_greater_than_b.filtered_row_count": lambda asked: _rows(_pair_considered(asked)),
-    "column_pair_values.equal.unexpected_count": _not_equal,
     "column_pair_values.equal.filtered_row_count": lambda asked: _rows(_pair_considered(asked)),
     "compound_columns.unique.filtered_row_count": lambda asked: _rows(_key_considered(asked)),
     "column.min": _aggregate("min"),
@@ -232,16 +246,11 @@ SCANNED: dict[str, Callable[[Asked], Expression]] = {
 """Metric → its aggregate in the one scan of all rows."""
 
 
-def _invalid(condition: str) -> Callable[[Asked], Expression]:
-    def counted(asked: Asked) -> Expression:
-        column = asked.column()
-        said = condition.replace("{cell}", quote(str(asked.domain["column"])))
-        return _rows(column.is_not(None) & ~sa.literal_column(f"coalesce({said}, false)", sa.Boolean))
-
-    return counted
+def _counted(fails: Callable[[Asked], Expression]) -> Callable[[Asked], Expression]:
+    return lambda asked: _rows(fails(asked))
 
 
-SCANNED |= {f"{metric(name)}.unexpected_count": _invalid(one.condition) for name, one in FRENCH.items()}
+SCANNED |= {f"{name}.unexpected_count": _counted(fails) for name, fails in FAILING.items()}
 
 
 def by_value(asked: Asked) -> Grouping:

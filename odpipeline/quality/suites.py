@@ -7,7 +7,7 @@ kind, argument, severity or column is a fault with file and line, because Great 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.wording import unknown
 from odpipeline.errors import Fault, QualityError
 from odpipeline.quality import suite_files
-from odpipeline.quality.kinds import KINDS, Kind, argument_faults, as_gx, as_listed, misfit
+from odpipeline.quality.kinds import KINDS, Kind, argument_faults, as_gx, as_listed, by_itself, misfit
 from odpipeline.verdict import Severity
 
 _HEAD = ("name", "id", "meta", "notes")
@@ -26,12 +26,16 @@ _BOUND_KEYS = ("min_value", "max_value")
 
 @dataclass(frozen=True)
 class Expectation:
-    """One expectation in Great Expectations' words; `place` is the `file:line` that asks for it."""
+    """One expectation in Great Expectations' words; `place` is the `file:line` that asks for it.
+
+    With `set_aside`, rows that fail it go into the quarantine instead of refusing the delivery.
+    """
 
     type: str
     kwargs: Mapping[str, Any]
     severity: Severity = Severity.CRITICAL
     place: str = ""
+    set_aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Suite:
         return {
             "name": self.dataset,
             "expectations": [
-                {"type": e.type, "kwargs": dict(e.kwargs), "severity": str(e.severity), "meta": {"place": e.place}}
+                {"type": e.type, "kwargs": dict(e.kwargs), "severity": str(e.severity), "meta": _meta(e)}
                 for e in self.expectations
             ],
         }
@@ -61,7 +65,8 @@ def suite_for(dataset: Dataset) -> Suite:
     own, faults = _own(dataset)
     if faults:
         raise QualityError("\n".join(map(str, faults)))
-    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_key(dataset), *own]
+    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_key(dataset)]
+    found = [replace(one, set_aside=_sets_aside(one, dataset.quality.failing_rows)) for one in found] + own
     return Suite(dataset.id, _distinct(found))
 
 
@@ -87,15 +92,23 @@ def suite_faults(dataset: Dataset) -> tuple[Fault, ...]:
     return tuple(_own(dataset)[1])
 
 
+def _meta(one: Expectation) -> dict[str, str]:
+    return {"place": one.place} | ({"failing_rows": "quarantine"} if one.set_aside else {})
+
+
+def _sets_aside(one: Expectation, said: str) -> bool:
+    return said == "quarantine" and one.severity is Severity.CRITICAL and by_itself(one.type)
+
+
 def _coarser(role: str | Technique) -> bool:
     return isinstance(role, Technique) and role.pseudonymise is None
 
 
 def _distinct(found: list[Expectation]) -> tuple[Expectation, ...]:
     """Without those that ask the same a second time (`required` of a key column); the first place is kept."""
-    seen: dict[tuple[str, str, str], Expectation] = {}
+    seen: dict[tuple[str, str, str, bool], Expectation] = {}
     for one in found:
-        seen.setdefault((one.type, repr(sorted(one.kwargs.items())), one.severity), one)
+        seen.setdefault((one.type, repr(sorted(one.kwargs.items())), one.severity, one.set_aside), one)
     return tuple(seen.values())
 
 
@@ -170,7 +183,9 @@ def _own(dataset: Dataset) -> tuple[list[Expectation], list[Fault]]:
             wrong = list(_entry_faults(entry.value, types, patterns))
             faults += [Fault(name, entry.line, what) for what in wrong]
             if not wrong:
-                found.append(_expectation(entry.value, types, f"{name}:{entry.line}"))
+                one = _expectation(entry.value, types, f"{name}:{entry.line}")
+                said = (entry.value.get("meta") or {}).get("failing_rows", dataset.quality.failing_rows)
+                found.append(replace(one, set_aside=_sets_aside(one, said)))
     return found, faults
 
 
@@ -193,6 +208,20 @@ def _entry_faults(entry: Any, types: Mapping[str, str], patterns: Patterns) -> I
         yield "kwargs must hold the arguments: {…}"
     else:
         yield from (f"{entry['type']}: {what}" for what in _kwargs_faults(kind, kwargs, types, patterns))
+        yield from _meta_faults(entry)
+
+
+def _meta_faults(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Of `meta`, which is free, `failing_rows` alone is ours."""
+    meta = entry.get("meta")
+    if meta is not None and not isinstance(meta, dict):
+        yield "meta must be an object: {…}"
+    elif meta and (said := meta.get("failing_rows", "refuse")) not in ("refuse", "quarantine"):
+        yield unknown("failing_rows", str(said), ["refuse", "quarantine"])
+    elif meta and said == "quarantine" and not by_itself(entry["type"]):
+        yield f"{entry['type']}: its failure is not that of single rows, so that none can go into the quarantine"
+    elif meta and said == "quarantine" and entry.get("severity", "critical") != "critical":
+        yield "failing_rows: quarantine is for critical expectations; the others never refuse, and keep the rows"
 
 
 def _kwargs_faults(
