@@ -158,7 +158,8 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         "lignes lisibles",
         told=lambda n: (
             f"{count(n['quarantined'], 'ligne')} sur {number(n['rows'])} ({share(n['share'])}) "
-            f"{'est écartée, illisible ou contraire' if n['quarantined'] < 2 else 'sont écartées, illisibles ou contraires'} à une règle"
+            + ("est écartée (illisible" if n["quarantined"] < 2 else "sont écartées (illisibles")
+            + " ou contre une règle)"
         ),
         advice="Cherchez dans votre logiciel des dates, des nombres ou des codes saisis ou exportés sous une autre "
         "forme qu’avant ; si la forme a changé pour de bon, annoncez-le au service des données.",
@@ -296,7 +297,7 @@ FRENCH_PHRASES |= {
 
 OF_GROUP: dict[str, str] = {
     "quality": "une règle de qualité n’est pas respectée",
-    "quarantine": "des lignes sont écartées, illisibles ou contraires à une règle",
+    "quarantine": "des lignes sont écartées (illisibles ou contre une règle)",
     "schema": "les colonnes livrées ne sont pas celles qui sont déclarées",
     "over_time": "les données s’écartent trop de la version publiée ou de leur propre passé",
     "shrink": "trop de données ont disparu depuis la version publiée",

@@ -17,6 +17,7 @@ from odpipeline.declaration.wording import unknown
 from odpipeline.errors import Fault, QualityError
 from odpipeline.quality import suite_files
 from odpipeline.quality.kinds import KINDS, Kind, argument_faults, as_gx, as_listed, by_itself, misfit
+from odpipeline.quality.refused_kinds import REFUSED_KINDS
 from odpipeline.verdict import Severity
 
 _HEAD = ("name", "id", "meta", "notes")
@@ -202,7 +203,9 @@ def _entry_faults(entry: Any, types: Mapping[str, str], patterns: Patterns) -> I
     if severity not in tuple(Severity):
         yield unknown("severity", str(severity), [str(s) for s in Severity]) + "; critical refuses, the others tell"
     kind = KINDS.get(entry["type"])
-    if kind is None:
+    if why := REFUSED_KINDS.get(entry["type"]):
+        yield f"{entry['type']} is not evaluated here: {why}"
+    elif kind is None:
         yield unknown("expectation type", entry["type"], list(KINDS))
     elif not isinstance(kwargs := entry.get("kwargs", {}), dict):
         yield "kwargs must hold the arguments: {…}"

@@ -3,6 +3,7 @@
 import pytest
 
 from odpipeline.quality.kinds import KINDS
+from odpipeline.quality.refused_kinds import REFUSED_KINDS
 
 OURS_NOT = {"meta", "notes", "id", "description", "rendered_content", "severity", "result_format", "catch_exceptions",
             "windows", "batch_id"}  # fmt: skip
@@ -23,6 +24,16 @@ def test_great_expectations_knows_the_kind_and_its_arguments(kind):
     theirs = set(model(kind).__fields__) - OURS_NOT
     assert arguments <= theirs
     assert theirs - arguments <= REFUSED
+
+
+def test_every_kind_that_great_expectations_brings_is_evaluated_or_refused_by_name():
+    from pathlib import Path
+
+    from great_expectations.expectations import core
+
+    theirs = {file.stem for file in Path(core.__file__).parent.glob("*.py") if not file.stem.startswith("_")}
+    assert {kind for kind in theirs if kind not in KINDS} == set(REFUSED_KINDS)
+    assert not set(KINDS) & set(REFUSED_KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

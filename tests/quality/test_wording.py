@@ -61,7 +61,7 @@ def test_no_core_kind_lives_on_the_fallback():
         (counted("expect_column_values_to_be_valid_siret", 1), "1 valeur sur 3 410 n’est pas valide"),
         (Finding("quarantine", "quarantine_ceiling", False, "",
                  counts={"rows": 1000, "quarantined": 42, "share": 0.042}),
-         "42 lignes sur 1 000 (4,2 %) sont écartées, illisibles ou contraires à une règle"),
+         "42 lignes sur 1 000 (4,2 %) sont écartées (illisibles ou contre une règle)"),
         (Finding("shrink", "rows", False, "", counts={"rows": 8, "rows_before": 20, "lost_rows": 12}),
          "12 lignes sur 20 ont disparu depuis la version publiée"),
         (Finding("shrink", "rows", False, "", counts={"rows": 0, "rows_before": 0, "lost_rows": 0}),
