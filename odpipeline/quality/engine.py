@@ -55,10 +55,10 @@ class RowConditionRefused(Exception):
 class OdpDuckExecutionEngine(SqlAlchemyExecutionEngine):
     """Answers every metric itself: bundled into one scan, grouped once for each set of columns, or refused."""
 
-    def __init__(self, *, types: Mapping[str, str], **arguments: Any) -> None:
+    def __init__(self, *, types: Mapping[str, str], rows: str = "", **arguments: Any) -> None:
         self._shared: sa.Connection | None = None  # before what may fail: `close` looks at it
         super().__init__(**arguments)
-        self._types = types
+        self._types, self._query = types, rows
         self._answers: dict[MetricConfigurationID, Any] = {}
         self._failures: dict[MetricConfigurationID, str] = {}
         self._groups: dict[Any, tuple[int, int, int]] = {}
@@ -127,8 +127,8 @@ class OdpDuckExecutionEngine(SqlAlchemyExecutionEngine):
         return self._groups[grouping.key]
 
     def _rows(self) -> sa.FromClause:
-        rows = self.get_domain_records({})
-        return rows if isinstance(rows, sa.FromClause) else rows.subquery()
+        # SQLAlchemy would take a colon in the name of a column or a file for the beginning of a parameter.
+        return sa.text(self._query.replace(":", "\\:")).columns().subquery()
 
     def _one(self, select: sa.Select[Any]) -> Sequence[Any]:
         with self.get_connection() as connection:
@@ -207,7 +207,7 @@ def evaluate(
 
     `rows` is the SELECT statement of the rows, `types` maps its columns to their DuckDB types.
     """
-    gx_engine = OdpDuckExecutionEngine(engine=engine, types=types, create_temp_table=False)
+    gx_engine = OdpDuckExecutionEngine(engine=engine, types=types, rows=rows, create_temp_table=False)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Great Expectations' own use of its superseded API, pydantic's and pandas'
