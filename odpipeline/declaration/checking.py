@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-from odpipeline.declaration import approval, formulas, privacy_rules, town_code
+from odpipeline.declaration import approval, custom_checks, formulas, privacy_rules, town_code
 from odpipeline.declaration.dataset import Constraints, Dataset, Lookup, TableField
 from odpipeline.declaration.drafts import inside
 from odpipeline.declaration.hierarchy_files import Hierarchies
@@ -435,13 +435,17 @@ def _privacy(dataset: Dataset, bench: Bench) -> Faults:
     return privacy_rules.faults(dataset, bench.hierarchies)
 
 
+def _custom_checks(dataset: Dataset, _: Bench) -> Faults:
+    return custom_checks.faults(dataset.custom_checks, {field.name: field.type for field in dataset.fields})
+
+
 def _approval(dataset: Dataset, bench: Bench) -> Faults:
     if bench.town:
         yield from approval.faults(dataset.approval, dataset.author, bench.town.roles, bench.town.dpo)
 
 
 CHECKS: Sequence[Callable[[Dataset, Bench], Faults]] = (
-    _completed, _names, _columns, _computed, _over_time, _field_formats, _constraints, _rows_ignored, _vocabularies,
-    _schedule, _source, _suite, _privacy, _approval,
+    _completed, _names, _columns, _computed, _over_time, _field_formats, _constraints, _custom_checks, _rows_ignored,
+    _vocabularies, _schedule, _source, _suite, _privacy, _approval,
 )  # fmt: skip
 """Every check, in the order of a declaration."""

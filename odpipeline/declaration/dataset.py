@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from odpipeline.declaration.approval import Approval
+from odpipeline.declaration.custom_checks import CustomCheck
 from odpipeline.declaration.disclosure import Closeness, Diversity, Level, Score
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
@@ -314,6 +315,8 @@ class Dataset(Closed):
     """Delivered columns that are known and left out."""
     key: tuple[str, ...] = ()
     """The published columns that identify a row and order the files."""
+    custom_checks: tuple[CustomCheck, ...] = ()
+    """What constraints cannot say, in the words of national schemas: `{name: one-of-required, params: {…}}`."""
     personal_data: PersonalData
     """`none` or `present`."""
     legal_basis: str | None = None

@@ -24,7 +24,7 @@ _SPELLED = {"missing_values": "missingValues", "key": "primaryKey"}
 
 @dataclass(frozen=True)
 class TableSchema:
-    """What a schema file says in a declaration's words: `data` holds `fields`, perhaps `missing_values` and `key`."""
+    """What a schema file says in a declaration's words: `data` holds `fields`, and what else there is."""
 
     file: str
     data: dict[str, Any]
@@ -58,6 +58,8 @@ def load(root: Path, relative: str) -> TableSchema | Fault:
     data: dict[str, Any] = {"fields": [_field(field) for field in fields]}
     if "missingValues" in document:
         data["missing_values"] = document["missingValues"]
+    if "custom_checks" in document:
+        data["custom_checks"] = document["custom_checks"]
     if "primaryKey" in document:
         key = document["primaryKey"]
         data["key"] = [key] if isinstance(key, str) else key

@@ -21,7 +21,7 @@ from odpipeline.duck import connect, literal, quote
 from odpipeline.errors import OdpError
 from odpipeline.flow import Zones
 from odpipeline.profiling.rereading import reread
-from odpipeline.quality import suite_files, suite_for
+from odpipeline.quality import opening_hours, suite_files, suite_for
 from odpipeline.quality.french import FRENCH, PREFIX
 
 _LEAST_CELLS = 20
@@ -128,6 +128,7 @@ def _pairs(dataset: Dataset) -> list[tuple[str, str]]:
 
 def _look(rows: Conformed, dataset: Dataset, zones: Zones, seen: _Seen) -> None:
     with connect(zones.duck) as connection:
+        opening_hours.register(connection)
         connection.execute(f"CREATE TEMP VIEW looked AS SELECT * FROM read_parquet({literal(rows.parquet)})")
         seen.rows.append(rows.rows)
         for one in dataset.fields:

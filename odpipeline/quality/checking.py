@@ -11,6 +11,7 @@ import duckdb
 
 from odpipeline.duck import DuckSettings, columns, connect, literal
 from odpipeline.errors import QualityError
+from odpipeline.quality.french import FRENCH, OPENING_HOURS, PREFIX
 from odpipeline.quality.report import QualityReport, finding, not_evaluated
 from odpipeline.quality.suites import Expectation, Suite
 from odpipeline.verdict import Finding
@@ -34,6 +35,7 @@ def check(parquet: Path, suite: Suite, duck: DuckSettings) -> QualityReport:
     if not suite.expectations:
         raise QualityError("the suite is empty, nothing would be checked", mend="declare the dataset's fields")
     with connect(duck) as connection:
+        prepared(connection, suite)
         types = column_types(connection, parquet)
         rows = f"SELECT {columns(list(types))} FROM read_parquet({literal(parquet)})"
         outcomes = gx.evaluate(engine_on(connection), rows, types, suite.expectations)
@@ -55,6 +57,19 @@ def _finding(expectation: Expectation, group: str, outcome: Outcome, types: Mapp
     named = expectation.kwargs.get("column_list") or expectation.kwargs.get("column_set") or ()
     absent = [column for column in named if column not in types]
     return finding(expectation, group=group, held=outcome.success, numbers=outcome.numbers, absent=absent)
+
+
+def prepared(connection: duckdb.DuckDBPyConnection, suite: Suite) -> None:
+    """Give `connection` the functions that conditions of `suite` call."""
+    if any(FRENCH[kind].condition.startswith(OPENING_HOURS) for kind in _french(suite)):
+        from odpipeline.quality import opening_hours  # pyarrow, for the few that ask
+
+        opening_hours.register(connection)
+
+
+def _french(suite: Suite) -> set[str]:
+    """The French types that `suite` asks for."""
+    return {e.type.removeprefix(PREFIX) for e in suite.expectations if e.type.startswith(PREFIX)}
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, parquet: Path) -> dict[str, str]:

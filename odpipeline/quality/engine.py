@@ -23,7 +23,7 @@ from great_expectations.core.expectation_validation_result import ExpectationVal
 from great_expectations.core.id_dict import IDDict
 from great_expectations.exceptions.exceptions import MetricResolutionError
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
-from great_expectations.expectations.expectation import ColumnMapExpectation
+from great_expectations.expectations.expectation import ColumnMapExpectation, MulticolumnMapExpectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.metrics.metric_provider import MetricProvider
@@ -36,6 +36,7 @@ from great_expectations.expectations.registry import (
 from great_expectations.validator.metric_configuration import MetricConfiguration, MetricConfigurationID
 from great_expectations.validator.validator import Validator
 
+from odpipeline.quality.across import ACROSS, across_metric
 from odpipeline.quality.dialect import NAME
 from odpipeline.quality.french import FRENCH, PREFIX, metric
 from odpipeline.quality.metrics import FAILING, GROUPED, KNOWN, SAMPLES, SCANNED, Asked, Expression, Grouping, by_value
@@ -162,7 +163,16 @@ def _answered(*_: Any, **__: Any) -> Any:
     raise AssertionError("the engine answers every metric itself")
 
 
-_COLUMN_KEYS = ("batch_id", "table", "column", "row_condition", "condition_parser")
+_FILTER_KEYS = ("row_condition", "condition_parser")
+
+
+def _own_keys(stem: str) -> dict[str, tuple[str, ...]]:
+    """What Great Expectations passes to a metric of our own."""
+    if stem.startswith("column_values"):
+        return {"metric_domain_keys": ("batch_id", "table", "column", *_FILTER_KEYS), "metric_value_keys": ()}
+    argument = next(rule.argument for name, rule in ACROSS.items() if across_metric(name) == stem)
+    domain = ("batch_id", "table", "column_list", "ignore_row_if", *_FILTER_KEYS)
+    return {"metric_domain_keys": domain, "metric_value_keys": (argument,) if argument else ()}
 
 
 def _register() -> None:
@@ -174,13 +184,18 @@ def _register() -> None:
         # Great Expectations derives the name that suites use from that of the class, and registers it.
         type(words, (ColumnMapExpectation,), {"map_metric": metric(name), "success_keys": ("mostly",),
                                               "__module__": __name__})  # fmt: skip
+    for name, rule in ACROSS.items():
+        words = "".join(part.title() for part in name.split("_"))
+        more = {"__annotations__": {rule.argument: str}} if rule.argument else {}
+        judged = ("mostly", *filter(None, [rule.argument]))
+        type(words, (MulticolumnMapExpectation,), {"map_metric": across_metric(name), "success_keys": judged,
+                                                   "__module__": __name__, **more})  # fmt: skip
+        ours.add(across_metric(name))
     names = {*SCANNED, *GROUPED, *KNOWN}
     names |= {name.removesuffix(".unexpected_count") + SAMPLES[0] for name in names if name.endswith("d_count")}
     for name in sorted(names):
         stem = name.rpartition(".")[0]
-        keys = (
-            {"metric_domain_keys": _COLUMN_KEYS, "metric_value_keys": ()} if stem in ours else get_metric_kwargs(name)
-        )
+        keys = _own_keys(stem) if stem in ours else get_metric_kwargs(name)
         register_metric(
             name, keys["metric_domain_keys"], keys["metric_value_keys"], OdpDuckExecutionEngine, _Answered, _answered
         )

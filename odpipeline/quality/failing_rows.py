@@ -16,7 +16,7 @@ import duckdb
 from odpipeline.conform.conforming import CODEC, Conformed, ceiling, reasons_in
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, literal, quote
-from odpipeline.quality.checking import check, column_types
+from odpipeline.quality.checking import check, column_types, prepared
 from odpipeline.quality.kinds import by_itself
 from odpipeline.quality.report import QualityReport
 from odpipeline.quality.suites import Expectation, Suite
@@ -72,7 +72,7 @@ def checked(
         return rows, report
     # One thread keeps the rows in their order without sorting them.
     with connect(replace(duck, threads=1)) as connection:
-        failed = _conditions(connection, rows.parquet, found)
+        failed = _conditions(connection, rows.parquet, suite, found)
         _keep(connection, rows.parquet, failed, folder / FAILED)
         aside = [one for one in failed if one.expectation.set_aside]
         if not aside:
@@ -92,10 +92,13 @@ def _told(finding: Finding, count: int) -> Finding:
     return replace(finding, message=f"{finding.message}; {words}", counts={**finding.counts, SET_ASIDE: count})
 
 
-def _conditions(connection: duckdb.DuckDBPyConnection, parquet: Path, found: Sequence[Expectation]) -> list[_Failed]:
+def _conditions(
+    connection: duckdb.DuckDBPyConnection, parquet: Path, suite: Suite, found: Sequence[Expectation]
+) -> list[_Failed]:
     from odpipeline.quality import engine as gx  # seconds and hundreds of megabytes: only where it validates
     from odpipeline.quality.dialect import DuckDialect, engine_on
 
+    prepared(connection, suite)
     conditions = gx.conditions(engine_on(connection), column_types(connection, parquet), found)
     said = [str(one.compile(dialect=DuckDialect(), compile_kwargs={"literal_binds": True})) for one in conditions]
     return [_Failed(one, condition) for one, condition in zip(found, said, strict=True)]

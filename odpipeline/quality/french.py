@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OPENING_HOURS = "odp_opening_hours"
+"""The one function that a condition needs in DuckDB; see `opening_hours.register`."""
+
 _DEPARTMENT = "(0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5]|97[1-8]|98[4-9])"
 _COMMUNE = "((0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5])[0-9]{3}|97[1-8][0-9]{2}|98[4-9][0-9]{2})"
 _REGIONS = "01|02|03|04|06|11|24|27|28|32|44|52|53|75|76|84|93|94"
@@ -54,6 +57,21 @@ def _uai() -> str:
     number = "TRY_CAST(substr({cell}, 1, 7) AS BIGINT)"
     letter = f"substr('{_UAI_LETTERS}', CAST({number} % 23 AS BIGINT) + 1, 1) = substr({{cell}}, 8, 1)"
     return f"{_form('[0-9]{7}[A-Z]')} AND {letter}"
+
+
+_ACTS = (
+    "commande publique", "urbanisme", "domaine et patrimoine", "fonction publique", "institutions et vie politique",
+    "libertes publiques et pouvoirs de police", "finances locales", "domaines de competences par themes",
+    "autres domaines de competences",
+)  # fmt: skip
+"""The headings of the Actes nomenclature (@CTES), in lower case and without accents."""
+
+
+def _acts() -> str:
+    """SCDL délibérations: a heading in any case and with or without accents, a slash without blanks around it."""
+    heading = "strip_accents(lower(left({cell}, position('/' IN {cell}) - 1)))"
+    listed = ", ".join(f"'{name}'" for name in _ACTS)
+    return f"position('/' IN {{cell}}) > 1 AND {heading} IN ({listed}) AND NOT contains({{cell}}, '/ ')"
 
 
 FRENCH: dict[str, FrenchType] = {
@@ -116,6 +134,43 @@ FRENCH: dict[str, FrenchType] = {
     "url": FrenchType(
         _form("https?://[^\\s/$.?#][^\\s]*"), "are no addresses of the web",
         "Une adresse du web commence par https:// ou http:// et n’a pas de blanc.",
+    ),
+    "nomenclature_actes": FrenchType(
+        _acts(), "do not begin with a heading of the Actes nomenclature and a slash",
+        "Une matière d’acte commence par un intitulé de la nomenclature Actes, puis « / » sans espace.",
+    ),
+    "intervalle_annees": FrenchType(
+        f"{_form('[0-9]{4}/[0-9]{4}')} AND left({{cell}}, 4) < right({{cell}}, 4)",
+        "are no intervals of years (AAAA/AAAA, the second later)",
+        "Un intervalle d’années s’écrit AAAA/AAAA, la seconde année après la première.",
+    ),
+    "annee_ou_intervalle": FrenchType(
+        f"({_form('[0-9]{4}')} OR {_form('[0-9]{4}/[0-9]{4}')} AND left({{cell}}, 4) < right({{cell}}, 4))",
+        "are neither years nor intervals of years (AAAA, AAAA/AAAA)",
+        "Une année s’écrit AAAA, un intervalle AAAA/AAAA, la seconde année après la première.",
+    ),
+    "heures_ouverture": FrenchType(
+        f"{OPENING_HOURS}({{cell}})", "are no opening hours (Mo-Fr 08:30-12:00; Sa 09:00-12:00)",
+        "Des horaires s’écrivent à la manière d’OpenStreetMap : « Mo-Fr 08:30-12:00; Sa 09:00-12:00 ».",
+    ),
+    "mois": FrenchType(
+        _form("[0-9]{4}-(0[1-9]|1[0-2])"), "are no months (AAAA-MM)", "Un mois s’écrit AAAA-MM, comme 2026-03.",
+    ),
+    "date_iso": FrenchType(
+        f"{_form('[0-9]{4}-[0-9]{2}-[0-9]{2}')} AND TRY_CAST({{cell}} AS DATE) IS NOT NULL",
+        "are no dates (AAAA-MM-JJ)", "Une date s’écrit AAAA-MM-JJ, comme 2026-03-31 (ISO 8601).",
+    ),
+    "montant": FrenchType(
+        _form("-?[0-9]{1,15}([.,][0-9]{1,2})?"), "are no amounts (digits, two decimals at most, no blanks, no sign €)",
+        "Un montant n’a que des chiffres et deux décimales au plus, sans espace ni signe €.",
+    ),
+    "latitude": FrenchType(
+        "abs(TRY_CAST({cell} AS DOUBLE)) <= 90", "are no latitudes (−90 to 90, point as the decimal sign)",
+        "Une latitude va de −90 à 90, avec un point décimal (WGS 84).",
+    ),
+    "longitude": FrenchType(
+        "abs(TRY_CAST({cell} AS DOUBLE)) <= 180", "are no longitudes (−180 to 180, point as the decimal sign)",
+        "Une longitude va de −180 à 180, avec un point décimal (WGS 84).",
     ),
 }  # fmt: skip
 """The types; each is the expectation `expect_column_values_to_be_valid_<name>`."""

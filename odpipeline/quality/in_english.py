@@ -29,6 +29,10 @@ ASKED: dict[str, Phrase] = {
     "expect_column_pair_values_to_be_equal": Phrase(
         lambda d: f"“{d['column_A']}” equal to “{d['column_B']}”", rows=True
     ),
+    "expect_multicolumn_values_to_be_filled_together": Phrase("columns filled together or not at all", rows=True),
+    "expect_multicolumn_values_to_have_one_filled": Phrase("one of these columns filled at least", rows=True),
+    "expect_multicolumn_values_to_add_up_to_the_first": Phrase("a total that is the sum of its parts", rows=True),
+    "expect_multicolumn_values_to_compare": Phrase("two columns that compare as declared", rows=True),
     "expect_table_row_count_to_be_between": Phrase(joined("number of rows", _BOUNDS)),
     "expect_table_columns_to_match_ordered_list": Phrase("the declared columns in their order"),
     "expect_table_columns_to_match_set": Phrase("the declared columns"),

@@ -288,6 +288,25 @@ FRENCH_PHRASES: dict[str, Phrase] = {
 """Rule → its French phrase; privacy rules without the name of file and column at their end."""
 
 FRENCH_PHRASES |= {
+    "expect_multicolumn_values_to_be_filled_together": Phrase(
+        "colonnes remplies ensemble ou vides ensemble", "n’a qu’une partie de ces colonnes remplie",
+        "n’ont qu’une partie de ces colonnes remplie", advice=_MISSING, rows=True,
+    ),
+    "expect_multicolumn_values_to_have_one_filled": Phrase(
+        "au moins une de ces colonnes remplie", "n’a aucune de ces colonnes remplie",
+        "n’ont aucune de ces colonnes remplie", advice=_MISSING, rows=True,
+    ),
+    "expect_multicolumn_values_to_add_up_to_the_first": Phrase(
+        "total égal à la somme de ses parties", "a un total qui n’est pas la somme de ses parties",
+        "ont un total qui n’est pas la somme de ses parties", advice=_VALUES, rows=True,
+    ),
+    "expect_multicolumn_values_to_compare": Phrase(
+        "première colonne comparée à la seconde comme il est déclaré", "a deux valeurs dans le mauvais rapport",
+        "ont deux valeurs dans le mauvais rapport", advice=_VALUES, rows=True,
+    ),
+}
+
+FRENCH_PHRASES |= {
     PREFIX + name: Phrase(
         f"valeurs valides du type « {name.replace('_', ' ')} »", "n’est pas valide", "ne sont pas valides",
         advice=f"{_VALUES} {one.explained}",

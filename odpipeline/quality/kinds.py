@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from odpipeline.quality.across import ACROSS, OPERATORS
 from odpipeline.quality.french import FRENCH, PREFIX
 
 NUMBERS = ("integer", "number", "year")
@@ -221,6 +222,14 @@ KINDS: dict[str, Kind] = {
     ),
 }  # fmt: skip
 """Kind → what it takes; each has been compared with Great Expectations on pandas, but for the French ones, our own."""
+
+KINDS |= {
+    name: Kind(
+        _says(rule.failed), ("column_list",), needs={rule.argument: _one_of(*OPERATORS)} if rule.argument else {},
+        takes=_ROW,
+    )
+    for name, rule in ACROSS.items()
+}  # fmt: skip
 
 KINDS |= {PREFIX + name: Kind(_says(one.failed), takes=_ROW, only=TEXTS) for name, one in FRENCH.items()}
 

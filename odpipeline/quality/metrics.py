@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from odpipeline.duck import literal, quote
+from odpipeline.quality.across import ACROSS, RowRule, across_metric
 from odpipeline.quality.french import FRENCH, metric
 
 Expression = ColumnElement[Any]
@@ -229,6 +230,19 @@ def _invalid(condition: str) -> Callable[[Asked], Expression]:
 FAILING |= {metric(name): _invalid(one.condition) for name, one in FRENCH.items()}
 
 
+def _across(rule: RowRule) -> Callable[[Asked], Expression]:
+    """A rule of our own over several columns of a row: a condition in DuckDB's SQL."""
+
+    def fails(asked: Asked) -> Expression:
+        asked.columns()
+        said = rule.fails(list(asked.domain["column_list"]), dict(asked.value), asked.types)
+        return sa.literal_column(f"coalesce({said}, false)", sa.Boolean)
+
+    return fails
+
+
+FAILING |= {across_metric(name): _across(rule) for name, rule in ACROSS.items()}
+
 SCANNED: dict[str, Callable[[Asked], Expression]] = {
     "table.row_count": lambda _: sa.func.count(),
     "column_pair_values.a_greater_than_b.filtered_row_count": lambda asked: _rows(_pair_considered(asked)),
@@ -251,6 +265,7 @@ def _counted(fails: Callable[[Asked], Expression]) -> Callable[[Asked], Expressi
 
 
 SCANNED |= {f"{name}.unexpected_count": _counted(fails) for name, fails in FAILING.items()}
+SCANNED |= {f"{across_metric(name)}.filtered_row_count": lambda _: sa.func.count() for name in ACROSS}
 
 
 def by_value(asked: Asked) -> Grouping:

@@ -15,7 +15,7 @@ from odpipeline.declaration.dataset import Dataset, TableField, Technique
 from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.wording import unknown
 from odpipeline.errors import Fault, QualityError
-from odpipeline.quality import suite_files
+from odpipeline.quality import custom_checks, suite_files
 from odpipeline.quality.kinds import KINDS, Kind, argument_faults, as_gx, as_listed, by_itself, misfit
 from odpipeline.quality.refused_kinds import REFUSED_KINDS
 from odpipeline.verdict import Severity
@@ -66,7 +66,7 @@ def suite_for(dataset: Dataset) -> Suite:
     own, faults = _own(dataset)
     if faults:
         raise QualityError("\n".join(map(str, faults)))
-    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_key(dataset)]
+    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_custom(dataset), *_key(dataset)]
     found = [replace(one, set_aside=_sets_aside(one, dataset.quality.failing_rows)) for one in found] + own
     return Suite(dataset.id, _distinct(found))
 
@@ -145,6 +145,12 @@ def _constraints(dataset: Dataset) -> Iterator[Expectation]:
         for word, kind, arguments in _asked(field):
             kwargs = {"column": field.name, **arguments}
             yield Expectation(kind, kwargs, place=_of_field(dataset, index, word))
+
+
+def _custom(dataset: Dataset) -> Iterator[Expectation]:
+    for index, check in enumerate(dataset.custom_checks):
+        kind, arguments = custom_checks.asked(check)
+        yield Expectation(kind, arguments, place=dataset.place("custom_checks", index))
 
 
 def _asked(field: TableField) -> Iterator[tuple[str, str, dict[str, Any]]]:

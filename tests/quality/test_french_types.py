@@ -21,6 +21,10 @@ GOOD = {
     "code_naf": ["62.01Z", "6201Z"], "rna": ["W751000001", "W2A1000001"], "uai": ["0750655E", "0750654D"],
     "finess": ["750100042", "2A0000014"], "telephone": ["0143223344", "01 43 22 33 44", "+33 1 43 22 33 44", "+33(0)143223344"],
     "courriel": ["mairie@ville.fr", "a.b+c@x-y.gouv.fr"], "url": ["https://ville.fr/données?x=1", "http://a.fr"],
+    "nomenclature_actes": ["Urbanisme/PLU", "URBANISME/x", "Libertes publiques et pouvoirs de police/Police"],
+    "intervalle_annees": ["2020/2021"], "annee_ou_intervalle": ["2020", "2020/2021"],
+    "heures_ouverture": ["Mo-Fr 08:30-12:00; Sa 09:00-12:00", "24/7", "PH off"], "mois": ["2026-03"], "date_iso": ["2024-02-29"],
+    "montant": ["12", "-12.5", "1200,50"], "latitude": ["48.85", "-21.1"], "longitude": ["2.35", "-179.9"],
 }  # fmt: skip
 BAD = {
     "siren": ["732829321", "73282932", "73282932A", "732 829 320"], "siret": ["73282932000075", "7328293200007", "35600000049838"],
@@ -29,6 +33,10 @@ BAD = {
     "code_naf": ["43.21", "620Z"], "rna": ["751000001", "W75100000"], "uai": ["0750655F", "0750655I", "750655E"],
     "finess": ["750100043", "75010004"], "telephone": ["143223344", "0043223344", "01 43 22 33"],
     "courriel": ["mairie", "mairie@ville", "a b@ville.fr", "@ville.fr"], "url": ["ville.fr", "ftp://a.fr", "https://a b.fr"],
+    "nomenclature_actes": ["Urbanisme", "Urbanisme / PLU", "Urbanisme/ PLU", "Voirie/PLU", "/PLU"],
+    "intervalle_annees": ["2020", "2021/2020", "2020/2020", "20/21"], "annee_ou_intervalle": ["20", "2021/2020"],
+    "heures_ouverture": ["8h-12h", "ouvert le lundi", "x" * 2000], "mois": ["2026-13", "2026-3"], "date_iso": ["2023-02-29", "29/02/2024"],
+    "montant": ["1 200", "12.345", "12 €", "NaN", "1e5"], "latitude": ["91", "48,85", "nord", "nan"], "longitude": ["181", "2,35", "inf"],
 }  # fmt: skip
 
 
