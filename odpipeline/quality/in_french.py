@@ -289,20 +289,32 @@ FRENCH_PHRASES: dict[str, Phrase] = {
 
 FRENCH_PHRASES |= {
     "expect_multicolumn_values_to_be_filled_together": Phrase(
-        "colonnes remplies ensemble ou vides ensemble", "n’a qu’une partie de ces colonnes remplie",
-        "n’ont qu’une partie de ces colonnes remplie", advice=_MISSING, rows=True,
+        "colonnes remplies ensemble ou vides ensemble",
+        "n’a qu’une partie de ces colonnes remplie",
+        "n’ont qu’une partie de ces colonnes remplie",
+        advice=_MISSING,
+        rows=True,
     ),
     "expect_multicolumn_values_to_have_one_filled": Phrase(
-        "au moins une de ces colonnes remplie", "n’a aucune de ces colonnes remplie",
-        "n’ont aucune de ces colonnes remplie", advice=_MISSING, rows=True,
+        "au moins une de ces colonnes remplie",
+        "n’a aucune de ces colonnes remplie",
+        "n’ont aucune de ces colonnes remplie",
+        advice=_MISSING,
+        rows=True,
     ),
     "expect_multicolumn_values_to_add_up_to_the_first": Phrase(
-        "total égal à la somme de ses parties", "a un total qui n’est pas la somme de ses parties",
-        "ont un total qui n’est pas la somme de ses parties", advice=_VALUES, rows=True,
+        "total égal à la somme de ses parties",
+        "a un total qui n’est pas la somme de ses parties",
+        "ont un total qui n’est pas la somme de ses parties",
+        advice=_VALUES,
+        rows=True,
     ),
     "expect_multicolumn_values_to_compare": Phrase(
-        "première colonne comparée à la seconde comme il est déclaré", "a deux valeurs dans le mauvais rapport",
-        "ont deux valeurs dans le mauvais rapport", advice=_VALUES, rows=True,
+        "première colonne comparée à la seconde comme il est déclaré",
+        "a deux valeurs dans le mauvais rapport",
+        "ont deux valeurs dans le mauvais rapport",
+        advice=_VALUES,
+        rows=True,
     ),
 }
 

@@ -37,6 +37,12 @@ def declared(fields: Any, **said: Any) -> Dataset:
     return dataset
 
 
+def _read(query: str) -> list[tuple[Any, ...]]:
+    """The rows, on a connection of their own: the shared one remembers pieces of a file that was written over since."""
+    with duckdb.connect() as connection:
+        return connection.execute(query).fetchall()
+
+
 @dataclass(frozen=True)
 class Read:
     """A `Conformed`, and what its two files hold."""
@@ -45,7 +51,7 @@ class Read:
 
     @property
     def rows(self) -> list[tuple[Any, ...]]:
-        return duckdb.execute(f"FROM '{self.conformed.parquet}'").fetchall()
+        return _read(f"FROM '{self.conformed.parquet}'")
 
     @property
     def values(self) -> list[tuple[Any, ...]]:
@@ -53,7 +59,7 @@ class Read:
 
     @property
     def quarantine(self) -> list[tuple[Any, ...]]:
-        return duckdb.execute(f"FROM '{self.conformed.quarantine}' ORDER BY 1, 2").fetchall()
+        return _read(f"FROM '{self.conformed.quarantine}' ORDER BY 1, 2")
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
