@@ -103,14 +103,26 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
     return parts[0] if len(parts) == 1 else _joined(parts, dataset, folder, duck)
 
 
-def _part(path: Path, dataset: Dataset, folder: Path, duck: DuckSettings, number: int) -> Conformed:
+def read_whole(path: Path, dataset: Dataset, folder: Path, duck: DuckSettings) -> Conformed:
+    """Read the one file in `path` as `conform` does, but keep rows with unreadable cells, which are missing in them.
+
+    For validation alone: whoever looks for every fault of a file wants the other cells of such a row checked too. The
+    quarantine lists the unreadable cells, `quarantined` counts their rows, and a file without rows is no error.
+    Raises: ConformError as `conform` does.
+    """
+    return _part(unpacked(path, dataset, folder)[0], dataset, folder, duck, 1, whole=True)
+
+
+def _part(
+    path: Path, dataset: Dataset, folder: Path, duck: DuckSettings, number: int, *, whole: bool = False
+) -> Conformed:
     """One file of the delivery; those after the first write beside it."""
     target = folder if number == 1 else folder / f"part-{number:05}"
     target.mkdir(exist_ok=True, mode=0o700)
     # Numbered rows pass one after the other: a second thread has nothing to do, and doing it costs as much again.
     with connect(replace(duck, threads=1)) as connection:
         try:
-            return _written(connection, deliver(connection, path, dataset, target), dataset, target)
+            return _written(connection, deliver(connection, path, dataset, target), dataset, target, whole=whole)
         except (duckdb.DataError, duckdb.InvalidInputException) as error:
             raise unreadable(error, "a table", dataset) from None
 
@@ -190,16 +202,18 @@ def _kind(path: Path, dataset: Dataset) -> str:
     return dataset.format.type or ("json" if text[:1] in (b"[", b"{") else "csv")
 
 
-def _written(connection: duckdb.DuckDBPyConnection, delivered: Delivered, dataset: Dataset, folder: Path) -> Conformed:
+def _written(
+    connection: duckdb.DuckDBPyConnection, delivered: Delivered, dataset: Dataset, folder: Path, *, whole: bool
+) -> Conformed:
     """One pass over the rows; a second one when a line had no form, and one to set aside what could not be read."""
     parquet, quarantine = folder / "conformed.parquet", folder / "quarantine.parquet"
     columns, findings = match(delivered, dataset)
     delivered, (good, ignored, bad) = passed(
-        connection, delivered, lambda d: _typed(connection, _plan(d, columns, dataset), dataset, parquet)
+        connection, delivered, lambda d: _typed(connection, _plan(d, columns, dataset), dataset, parquet, whole=whole)
     )
     plan = _plan(delivered, columns, dataset)
-    rows_in = good + ignored + bad
-    if rows_in == 0:
+    rows_in = good + ignored + (0 if whole else bad)
+    if rows_in == 0 and not whole:
         raise ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
     reasons = _set_aside(connection, plan, quarantine, bad)
     limit = ceiling(dataset, rows_in - ignored, bad, reasons)
@@ -249,8 +263,10 @@ def _plan(delivered: Delivered, columns: dict[str, str], dataset: Dataset) -> _P
     return _Plan(delivered, readings, " OR ".join(patterns) or "false", line)
 
 
-def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, dataset: Dataset, parquet: Path) -> tuple[int, int, int]:
-    """Write the rows that could be read; (rows written, rows ignored, rows with something unreadable).
+def _typed(
+    connection: duckdb.DuckDBPyConnection, plan: _Plan, dataset: Dataset, parquet: Path, *, whole: bool
+) -> tuple[int, int, int]:
+    """Write the rows that could be read, or all of them; (rows written, rows ignored, rows with something unreadable).
 
     The last two are counted by sequences: CASE evaluates its branches for the rows of that branch only, so that one
     pass both keeps and counts.
@@ -258,7 +274,8 @@ def _typed(connection: duckdb.DuckDBPyConnection, plan: _Plan, dataset: Dataset,
     connection.execute("CREATE OR REPLACE TEMP SEQUENCE rows_ignored; CREATE OR REPLACE TEMP SEQUENCE rows_bad")
     names = ", ".join(f"{quote('v_' + name)} AS {quote(name)}" for name in plan.readings)
     kept = (
-        f"CASE WHEN _ignored THEN nextval('rows_ignored') IS NULL WHEN {plan.bad} THEN nextval('rows_bad') IS NULL "
+        f"CASE WHEN _ignored THEN nextval('rows_ignored') IS NULL "
+        f"WHEN {plan.bad} THEN nextval('rows_bad') IS {'NOT NULL' if whole else 'NULL'} "
         "ELSE true END"
     )
     # The condition has a column of its own: in WHERE, DuckDB would push it below the values and compute them twice.

@@ -55,6 +55,8 @@ _READ_TIMES: dict[str, Callable[[str], object]] = {
     "yearmonth": lambda text: date.fromisoformat(f"{text}-01"),
 }
 
+_STRING_FORMATS = ("default", "email", "uri", "uuid")
+
 Faults = Iterator[tuple[Place, str]]
 
 
@@ -194,6 +196,9 @@ def _field_formats(dataset: Dataset, _: Bench) -> Faults:
         place = ("fields", index)
         if field.type in ("date", "datetime", "time") and field.format != "default" and "%" not in field.format:
             what = f"the format of {field.name!r} is a strptime pattern such as %d/%m/%Y, or `default` for ISO 8601"
+            yield (*place, "format"), what
+        if field.type == "string" and field.format not in _STRING_FORMATS:
+            what = unknown("format", field.format, _STRING_FORMATS, inside=f"{field.name!r}, a string")
             yield (*place, "format"), what
         if field.decimalChar and field.decimalChar == field.groupChar:
             what = f"decimalChar and groupChar of {field.name!r} are the same sign; numbers could not be read"

@@ -68,7 +68,7 @@ class TableField(Closed):
     type: FieldType = "string"
     """The Table Schema type."""
     format: str = "default"
-    """For dates: a strptime pattern such as `%d/%m/%Y`; `default` is ISO 8601."""
+    """For dates: a strptime pattern such as `%d/%m/%Y`, or `default`, ISO 8601; for strings: `email`, `uri`, `uuid`."""
     title: str | None = None
     """The name that citizens read."""
     description: str | None = None

@@ -16,6 +16,7 @@ from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.wording import unknown
 from odpipeline.errors import Fault, QualityError
 from odpipeline.quality import custom_checks, suite_files
+from odpipeline.quality.french import PREFIX
 from odpipeline.quality.kinds import KINDS, Kind, argument_faults, as_gx, as_listed, by_itself, misfit
 from odpipeline.quality.refused_kinds import REFUSED_KINDS
 from odpipeline.verdict import Severity
@@ -56,6 +57,17 @@ class Suite:
                 for e in self.expectations
             ],
         }
+
+
+STRING_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    "email": (f"{PREFIX}courriel", {}),
+    "uri": ("expect_column_values_to_match_regex", {"regex": r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$"}),
+    "uuid": (
+        "expect_column_values_to_match_regex",
+        {"regex": "^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"},
+    ),
+}
+"""Format of a string in Table Schema → (kind of expectation, arguments); a URI has a scheme (RFC 3986, section 3)."""
 
 
 def suite_for(dataset: Dataset) -> Suite:
@@ -137,7 +149,7 @@ def _key(dataset: Dataset) -> list[Expectation]:
 
 
 def _of_field(dataset: Dataset, index: int, word: str) -> str:
-    return dataset.place("fields", index, "constraints", word)
+    return dataset.place("fields", index, *([word] if word == "format" else ["constraints", word]))
 
 
 def _constraints(dataset: Dataset) -> Iterator[Expectation]:
@@ -156,6 +168,8 @@ def _custom(dataset: Dataset) -> Iterator[Expectation]:
 def _asked(field: TableField) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(constraint, kind of expectation, arguments). Minimum and maximum stay apart, so that a failure says which."""
     said = field.constraints
+    if field.type == "string" and field.format in STRING_FORMATS:
+        yield "format", *STRING_FORMATS[field.format]
     if said.required:
         yield "required", "expect_column_values_to_not_be_null", {}
     if said.unique:
