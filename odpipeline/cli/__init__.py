@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from odpipeline.cli import approvals, declaring, private_zone, quality, reporting, running, serving
+from odpipeline.cli import approvals, declaring, private_zone, quality, reporting, running, serving, validating
 from odpipeline.cli.application import app
 from odpipeline.errors import OdpError
 
@@ -21,4 +21,6 @@ def main() -> None:
         sys.exit(error.exit_status)
 
 
-__all__ = ["app", "approvals", "declaring", "main", "private_zone", "quality", "reporting", "running", "serving"]
+__all__ = [
+    "app", "approvals", "declaring", "main", "private_zone", "quality", "reporting", "running", "serving", "validating",
+]  # fmt: skip

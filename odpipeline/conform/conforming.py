@@ -107,7 +107,7 @@ def read_whole(path: Path, dataset: Dataset, folder: Path, duck: DuckSettings) -
     """Read the one file in `path` as `conform` does, but keep rows with unreadable cells, which are missing in them.
 
     For validation alone: whoever looks for every fault of a file wants the other cells of such a row checked too. The
-    quarantine lists the unreadable cells, `quarantined` counts their rows, and a file without rows is no error.
+    quarantine lists the unreadable cells, `quarantined` counts lines without form, and no rows at all are no error.
     Raises: ConformError as `conform` does.
     """
     return _part(unpacked(path, dataset, folder)[0], dataset, folder, duck, 1, whole=True)
@@ -212,10 +212,10 @@ def _written(
         connection, delivered, lambda d: _typed(connection, _plan(d, columns, dataset), dataset, parquet, whole=whole)
     )
     plan = _plan(delivered, columns, dataset)
-    rows_in = good + ignored + (0 if whole else bad)
+    rows_in = good + ignored + bad
     if rows_in == 0 and not whole:
         raise ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
-    reasons = _set_aside(connection, plan, quarantine, bad)
+    reasons = _set_aside(connection, plan, quarantine, empty=not (bad or whole))
     limit = ceiling(dataset, rows_in - ignored, bad, reasons)
     return Conformed(parquet, quarantine, rows_in, good, bad, ignored, reasons, (limit, *findings))
 
@@ -266,7 +266,9 @@ def _plan(delivered: Delivered, columns: dict[str, str], dataset: Dataset) -> _P
 def _typed(
     connection: duckdb.DuckDBPyConnection, plan: _Plan, dataset: Dataset, parquet: Path, *, whole: bool
 ) -> tuple[int, int, int]:
-    """Write the rows that could be read, or all of them; (rows written, rows ignored, rows with something unreadable).
+    """Write the rows that could be read; (rows written, rows ignored, rows with something unreadable).
+
+    With `whole`, rows with unreadable cells are written too, and only lines without form are counted as unreadable.
 
     The last two are counted by sequences: CASE evaluates its branches for the rows of that branch only, so that one
     pass both keeps and counts.
@@ -275,7 +277,7 @@ def _typed(
     names = ", ".join(f"{quote('v_' + name)} AS {quote(name)}" for name in plan.readings)
     kept = (
         f"CASE WHEN _ignored THEN nextval('rows_ignored') IS NULL "
-        f"WHEN {plan.bad} THEN nextval('rows_bad') IS {'NOT NULL' if whole else 'NULL'} "
+        f"WHEN {'_line' if whole else plan.bad} THEN nextval('rows_bad') IS NULL "
         "ELSE true END"
     )
     # The condition has a column of its own: in WHERE, DuckDB would push it below the values and compute them twice.
@@ -289,7 +291,7 @@ def _typed(
 
 
 def _set_aside(
-    connection: duckdb.DuckDBPyConnection, plan: _Plan, quarantine: Path, bad: int
+    connection: duckdb.DuckDBPyConnection, plan: _Plan, quarantine: Path, *, empty: bool
 ) -> tuple[QuarantineReason, ...]:
     """Write the quarantine: one line for each unreadable cell, or for a line without form, with its text."""
     cells = ", ".join(
@@ -300,12 +302,12 @@ def _set_aside(
     )
     nothing = "SELECT NULL::BIGINT AS _row, '' AS \"column\", '' AS rule, NULL::VARCHAR AS value WHERE false"
     parts = [nothing]
-    if bad and cells:
+    if cells and not empty:
         parts.append(
             f'SELECT _row, cell."column", cell.rule, cell.value FROM (SELECT _row, unnest([{cells}]) AS cell '
             f"FROM {plan.rows(needed=True)} WHERE NOT _ignored AND NOT _line) WHERE cell IS NOT NULL"
         )
-    if bad and plan.delivered.bad_line:
+    if plan.delivered.bad_line and not empty:
         parts.append(
             f"SELECT _row, '', 'line', line FROM {plan.rows(needed=True)} JOIN bad_lines ON mark = _first "
             "WHERE NOT _ignored AND _line"

@@ -42,8 +42,12 @@ class TableSchema:
 
 def load(root: Path, relative: str) -> TableSchema | Fault:
     """Read the schema file at `relative` below `root`. Returns a fault, never raises, when it is broken."""
+    return read(relative, (root / relative).read_bytes())
+
+
+def read(relative: str, content: bytes) -> TableSchema | Fault:
+    """What `content` says, a schema that messages call `relative`. Returns a fault, never raises, when it is broken."""
     try:
-        content = (root / relative).read_bytes()
         document = json.loads(content.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         return Fault(relative, error.lineno, f"the schema is not JSON ({error.msg}); mend it or download it again")

@@ -31,7 +31,7 @@ SET_ASIDE = "set_aside"
 
 
 @dataclass(frozen=True)
-class _Failed:
+class Failed:
     """An expectation that rows failed, and the SQL that is true for such a row."""
 
     expectation: Expectation
@@ -39,6 +39,7 @@ class _Failed:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The columns that it is about."""
         said = self.expectation.kwargs
         single = [said[name] for name in ("column", "column_A", "column_B") if name in said]
         return tuple(dict.fromkeys([*single, *said.get("column_list", ())]))
@@ -72,7 +73,7 @@ def checked(
         return rows, report
     # One thread keeps the rows in their order without sorting them.
     with connect(replace(duck, threads=1)) as connection:
-        failed = _conditions(connection, rows.parquet, suite, found)
+        failed = failed_by(connection, rows.parquet, suite, found)
         _keep(connection, rows.parquet, failed, folder / FAILED)
         aside = [one for one in failed if one.expectation.set_aside]
         if not aside:
@@ -92,19 +93,20 @@ def _told(finding: Finding, count: int) -> Finding:
     return replace(finding, message=f"{finding.message}; {words}", counts={**finding.counts, SET_ASIDE: count})
 
 
-def _conditions(
+def failed_by(
     connection: duckdb.DuckDBPyConnection, parquet: Path, suite: Suite, found: Sequence[Expectation]
-) -> list[_Failed]:
+) -> list[Failed]:
+    """The conditions, on `connection`, under which rows of `parquet` fail `found`: expectations of single rows."""
     from odpipeline.quality import engine as gx  # seconds and hundreds of megabytes: only where it validates
     from odpipeline.quality.dialect import DuckDialect, engine_on
 
     prepared(connection, suite)
     conditions = gx.conditions(engine_on(connection), column_types(connection, parquet), found)
     said = [str(one.compile(dialect=DuckDialect(), compile_kwargs={"literal_binds": True})) for one in conditions]
-    return [_Failed(one, condition) for one, condition in zip(found, said, strict=True)]
+    return [Failed(one, condition) for one, condition in zip(found, said, strict=True)]
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, parquet: Path, failed: Sequence[_Failed], target: Path) -> None:
+def _keep(connection: duckdb.DuckDBPyConnection, parquet: Path, failed: Sequence[Failed], target: Path) -> None:
     """The first cells of whatever failed, to be looked at."""
     rows = f"read_parquet({literal(parquet)})"
     parts = [f"(FROM ({part}) LIMIT {MOST})" for one in failed for part in one.cells(rows, f"({one.condition})")]
@@ -113,7 +115,7 @@ def _keep(connection: duckdb.DuckDBPyConnection, parquet: Path, failed: Sequence
 
 
 def _moved(
-    connection: duckdb.DuckDBPyConnection, rows: Conformed, aside: Sequence[_Failed], dataset: Dataset
+    connection: duckdb.DuckDBPyConnection, rows: Conformed, aside: Sequence[Failed], dataset: Dataset
 ) -> tuple[Conformed, list[int]]:
     """The rows without those that fail, which are in the quarantine now; how many fail each of `aside`."""
     kept, flags = f"read_parquet({literal(rows.parquet)})", [f"f{number}" for number in range(len(aside))]

@@ -78,7 +78,7 @@ def suite_for(dataset: Dataset) -> Suite:
     own, faults = _own(dataset)
     if faults:
         raise QualityError("\n".join(map(str, faults)))
-    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_custom(dataset), *_key(dataset)]
+    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_custom(dataset), *of_key(dataset)]
     found = [replace(one, set_aside=_sets_aside(one, dataset.quality.failing_rows)) for one in found] + own
     return Suite(dataset.id, _distinct(found))
 
@@ -96,7 +96,7 @@ def output_suite(dataset: Dataset) -> Suite:
         if field.name in published and field.constraints.required:
             found.append(_filled(field.name, _of_field(dataset, index, "required")))
     one_to_one = [column for column in dataset.key if not _coarser(roles.get(column, "keep"))]
-    found += _key(dataset) if len(one_to_one) == len(dataset.key) else []
+    found += of_key(dataset) if len(one_to_one) == len(dataset.key) else []
     return Suite(dataset.id, _distinct(found), group="gate")
 
 
@@ -138,7 +138,8 @@ def _filled(column: str, place: str) -> Expectation:
     return Expectation("expect_column_values_to_not_be_null", {"column": column}, place=place)
 
 
-def _key(dataset: Dataset) -> list[Expectation]:
+def of_key(dataset: Dataset) -> list[Expectation]:
+    """That the key is there and names each row once."""
     place, columns = dataset.place("key"), list(dataset.key)
     found = [_filled(column, place) for column in columns]
     if len(columns) == 1:
@@ -154,7 +155,7 @@ def _of_field(dataset: Dataset, index: int, word: str) -> str:
 
 def _constraints(dataset: Dataset) -> Iterator[Expectation]:
     for index, field in enumerate(dataset.fields):
-        for word, kind, arguments in _asked(field):
+        for word, kind, arguments in asked(field):
             kwargs = {"column": field.name, **arguments}
             yield Expectation(kind, kwargs, place=_of_field(dataset, index, word))
 
@@ -165,8 +166,11 @@ def _custom(dataset: Dataset) -> Iterator[Expectation]:
         yield Expectation(kind, arguments, place=dataset.place("custom_checks", index))
 
 
-def _asked(field: TableField) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(constraint, kind of expectation, arguments). Minimum and maximum stay apart, so that a failure says which."""
+def asked(field: TableField) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(constraint or `format`, kind of expectation, arguments but the column).
+
+    Minimum and maximum stay apart, so that a failure says which.
+    """
     said = field.constraints
     if field.type == "string" and field.format in STRING_FORMATS:
         yield "format", *STRING_FORMATS[field.format]
