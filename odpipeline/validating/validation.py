@@ -189,7 +189,7 @@ class _Rows:
         for field in fields:
             rule = field.type if field.format == "default" else f"{field.type} {field.format}"
             count, rows = self._set_aside(field.name)
-            message = f"{field.name}: {count or "no"} cells cannot be read as {rule}"
+            message = f"{field.name}: {count or 'no'} cells cannot be read as {rule}"
             yield Result("type-error", rule, not count, message, "error", (field.name,), rows, count)
 
     def _failed(self, told: Result, expectation: Expectation, finding: Finding, suite: Suite) -> Result:
