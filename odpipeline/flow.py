@@ -112,6 +112,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         published = current.folder / f"{dataset.id}.parquet" if current else None
         compared = quality.over_time(staged.parquet, published, dataset, duck)
+        compared += quality.foreign_keys(staged.parquet, _referred(dataset, zones), dataset, duck)
         said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
         verdict = gate.judge(dataset, staged, current, findings, compared, **said)
         if verdict.held:
@@ -234,6 +235,14 @@ def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path) -> Captu
     since = zones.landing.validators(dataset.id)
     delivered = sources.extract(dataset, town, folder, since, partial(zones.landing.earlier, dataset.id, folder))
     return zones.landing.capture(dataset, delivered)
+
+
+def _referred(dataset: Dataset, zones: Zones) -> dict[str, Path | None]:
+    """Each dataset that foreign keys refer to, with the Parquet of its current release."""
+    names = {key.dataset for key in dataset.foreign_keys if key.dataset}
+    return {
+        name: current.folder / f"{name}.parquet" if (current := zones.store.current(name)) else None for name in names
+    }
 
 
 def _set_aside(capture: Capture, rows: Conformed, folder: Path, zones: Zones) -> Path:

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from odpipeline.declaration.approval import Approval
 from odpipeline.declaration.custom_checks import CustomCheck
 from odpipeline.declaration.disclosure import Closeness, Diversity, Level, Score
+from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
 
@@ -317,6 +318,8 @@ class Dataset(Closed):
     """The published columns that identify a row and order the files."""
     custom_checks: tuple[CustomCheck, ...] = ()
     """What constraints cannot say, in the words of national schemas: `{name: one-of-required, params: {…}}`."""
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    """Columns whose values another dataset of the town publishes: `{fields: […], dataset: …, references: […]}`."""
     personal_data: PersonalData
     """`none` or `present`."""
     legal_basis: str | None = None

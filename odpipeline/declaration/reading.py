@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from odpipeline import __version__
-from odpipeline.declaration import checking
+from odpipeline.declaration import checking, foreign_keys
 from odpipeline.declaration.checking import Bench
 from odpipeline.declaration.dataset import Dataset, Technique
 from odpipeline.declaration.drafts import ASSETS, TOWN_FILE, Draft, default_faults, drafts, parsed
@@ -42,8 +42,10 @@ def read_town(root: Path) -> Town:
     found = list(drafts(root, text, faults))
     with Patterns() as patterns:
         bench = Bench(root, town, patterns, Hierarchies(root))
-        datasets = [dataset for draft in found if (dataset := _dataset(draft, bench, faults))]
+        read = [(draft, _dataset(draft, bench, faults)) for draft in found]
+    datasets = [dataset for _, dataset in read if dataset]
     faults.extend(_twice(found))
+    faults.extend(_unknown_keys(read))
     faults.extend(_unused_suites(root, found, datasets))
     if faults or town is None:
         raise DeclarationErrors(_once(faults))
@@ -129,6 +131,15 @@ def _twice(found: Iterable[Draft]) -> Iterator[Fault]:
         if (other := first.setdefault(draft.id, draft.file)) != draft.file:
             what = f"the dataset id {draft.id!r} is also that of {other}; rename one of the files"
             yield Fault(draft.file, 1, what)
+
+
+def _unknown_keys(read: Sequence[tuple[Draft, Dataset | None]]) -> Iterator[Fault]:
+    """Foreign keys that no dataset of the town can answer."""
+    town = {draft.id: dataset for draft, dataset in read}
+    for draft, dataset in read:
+        if dataset and draft.complete:
+            for place, what in foreign_keys.faults(dataset, town):
+                yield Fault(*draft.where(place), what)
 
 
 def _unused_suites(root: Path, found: Iterable[Draft], datasets: Iterable[Dataset]) -> Iterator[Fault]:

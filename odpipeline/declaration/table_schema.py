@@ -19,7 +19,7 @@ from odpipeline.errors import Fault
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _FIELD_WORDS = tuple(word for word in TableField.model_fields if word not in ("source", "constraints"))
 _CONSTRAINT_WORDS = tuple(Constraints.model_fields)
-_SPELLED = {"missing_values": "missingValues", "key": "primaryKey"}
+_SPELLED = {"missing_values": "missingValues", "key": "primaryKey", "foreign_keys": "foreignKeys"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ def read(relative: str, content: bytes) -> TableSchema | Fault:
         data["missing_values"] = document["missingValues"]
     if "custom_checks" in document:
         data["custom_checks"] = document["custom_checks"]
+    if "foreignKeys" in document:
+        data["foreign_keys"] = _foreign_keys(document["foreignKeys"])
     if "primaryKey" in document:
         key = document["primaryKey"]
         data["key"] = [key] if isinstance(key, str) else key
@@ -79,6 +81,21 @@ def _field(said: dict[str, Any]) -> dict[str, Any]:
     elif constraints:
         kept["constraints"] = constraints  # a fault, which the model words
     return kept
+
+
+def _foreign_keys(said: Any) -> Any:
+    """Table Schema's `{fields, reference: {resource, fields}}` in our words; what has another form is a fault later."""
+    if not isinstance(said, list):
+        return said
+    return [_foreign_key(one) if isinstance(one, dict) else one for one in said]
+
+
+def _foreign_key(said: dict[str, Any]) -> dict[str, Any]:
+    reference = said.get("reference")
+    there = reference if isinstance(reference, dict) else {}
+    columns = {"fields": said.get("fields"), "references": there.get("fields")}
+    listed = {word: [value] if isinstance(value, str) else value for word, value in columns.items()}
+    return {"dataset": there.get("resource", ""), **{word: value for word, value in listed.items() if value}}
 
 
 def _constraint(word: str, value: Any, kind: Any) -> Any:

@@ -6,12 +6,13 @@ Importing this package does not import Great Expectations: `check` does, when it
 
 from odpipeline.quality.checking import check
 from odpipeline.quality.failing_rows import checked
+from odpipeline.quality.foreign_keys import foreign_keys
 from odpipeline.quality.over_time import over_time
 from odpipeline.quality.records import RunReport, run_report, run_reports
 from odpipeline.quality.report import QualityReport
 from odpipeline.quality.suites import Expectation, Suite, output_suite, suite_faults, suite_for
 
 __all__ = [
-    "Expectation", "QualityReport", "RunReport", "Suite", "check", "checked", "output_suite", "over_time", "run_report",
-    "run_reports", "suite_faults", "suite_for",
+    "Expectation", "QualityReport", "RunReport", "Suite", "check", "checked", "foreign_keys", "output_suite",
+    "over_time", "run_report", "run_reports", "suite_faults", "suite_for",
 ]  # fmt: skip

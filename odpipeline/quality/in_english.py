@@ -88,6 +88,11 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"{count(n['vanished_keys'], 'key')} of {number(n['keys_before'])} vanished since "
         "the published version",
     ),
+    "foreign_key": Phrase(
+        lambda d: f"references to “{d['dataset']}”" if d["dataset"] else "references to the dataset itself",
+        told=lambda n: f"{count(n['orphan_rows'], 'row')} of {number(n['referring_rows'])} refer to a key that is "
+        "not published",
+    ),
     "steady": Phrase(
         "a value that does not change for a key",
         told=lambda n: f"changed for {count(n['changed'], 'key')} of {number(n['compared'])}",

@@ -205,6 +205,12 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"{'a disparu' if n['vanished_keys'] < 2 else 'ont disparu'} depuis la version publiée",
         advice=_WHOLE,
     ),
+    "foreign_key": Phrase(
+        lambda d: f"références au jeu « {d['dataset']} »" if d["dataset"] else "références au jeu lui-même",
+        told=lambda n: f"{count(n['orphan_rows'], 'ligne')} sur {number(n['referring_rows'])} "
+        f"{'renvoie' if n['orphan_rows'] < 2 else 'renvoient'} à un identifiant qui n’est pas publié",
+        advice="Corrigez ces identifiants, ou faites d’abord publier ceux qui manquent dans l’autre jeu de données.",
+    ),
     "steady": Phrase(
         "valeur qui ne change pas pour un identifiant",
         told=lambda n: f"la valeur a changé pour {count(n['changed'], 'identifiant')} sur "

@@ -36,15 +36,15 @@ _LISTS = ("column_list", "column_set")
 
 MEASURES = (
     "unexpected_count", "quarantined", "new_columns", "vanished_columns", "lost_rows", "changed_columns",
-    "vanished_keys", "changed", "new_values", "psi", "backwards", "gaps", "longest_run", "suppressed_rows",
-    "rows_below", "smallest_class_rows", "rows",
+    "vanished_keys", "orphan_rows", "changed", "new_values", "psi", "backwards", "gaps", "longest_run",
+    "suppressed_rows", "rows_below", "smallest_class_rows", "rows",
 )  # fmt: skip
 """The counts by which a finding is followed over time, the most telling first."""
 
 _COUNTS = frozenset({
     *MEASURES, "element_count", "missing_count", "unexpected_percent", "share", "rows_before", "keys_before",
-    "compared", "silent_series", "most", "usual", "suppressed_share", "least", "classes", "k", "findings", "failed",
-    "age_seconds", "promise_seconds", ACCEPTED,
+    "compared", "referring_rows", "unknown_keys", "silent_series", "most", "usual", "suppressed_share", "least",
+    "classes", "k", "findings", "failed", "age_seconds", "promise_seconds", ACCEPTED,
 })  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from odpipeline.errors import DeclarationErrors, Fault, OdpError
 
 _BOOLEANS = {"trueValues": ["true", "True", "TRUE", "1"], "falseValues": ["false", "False", "FALSE", "0"]}
 """Table Schema's own spellings of a boolean; those of French systems are for declarations."""
-_SPELLED = {"primaryKey": "key", "missingValues": "missing_values"}
+_SPELLED = {"primaryKey": "key", "missingValues": "missing_values", "foreignKeys": "foreign_keys"}
 
 
 @dataclass(frozen=True)

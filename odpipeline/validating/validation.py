@@ -88,7 +88,7 @@ def validate(file: Path, schema: Schema, duck: DuckSettings | None = None) -> Va
         try:
             header = _header(file, schema.dataset, folder, settings)
             absent = tuple(_absent(header, schema.dataset))
-            results = list(_columns(header, absent, schema.dataset))
+            results = [*_columns(header, absent, schema.dataset), *_not_alone(schema.dataset)]
             if len(absent) == len(schema.dataset.fields):
                 return Validation(str(file), schema.name, 0, tuple(results))
             dataset = schema.without([field.name for field in absent])
@@ -132,6 +132,14 @@ def _columns(header: list[str], absent: tuple[TableField, ...], dataset: Dataset
         yield Result("missing-label", "column", True, "every required column is there")
 
 
+def _not_alone(dataset: Dataset) -> Iterator[Result]:
+    """What one file alone cannot tell: a rule that nobody checked must not look like one that holds."""
+    for key in dataset.foreign_keys:
+        other = f"the file {key.dataset}" if key.dataset else "the file itself"
+        message = f"{' + '.join(key.fields)} refers to {other}: not checked"
+        yield Result("foreign-key", "foreignKeys", False, message, "warning", key.fields)
+
+
 @dataclass(frozen=True)
 class _Rows:
     """The rows of one file, read as far as they could be; `dataset` has each column of the schema."""
@@ -161,11 +169,20 @@ class _Rows:
         if not asked:
             return
         suite, words = Suite(full.dataset, asked), _words(self.dataset)
-        findings = quality.check(self.rows.parquet, suite, self.duck).findings
-        for expectation, finding in zip(asked, findings, strict=True):
+        checked = list(zip(asked, quality.check(self.rows.parquet, suite, self.duck).findings, strict=True))
+        if broken := next((f for _, f in checked if not f.passed and "unexpected_count" not in f.counts), None):
+            raise QualityError(broken.message)
+        alone = [one for one, finding in checked if not finding.passed and by_itself(one.type)]
+        found = failed_by(self.connection, self.rows.parquet, suite, alone)
+        conditions = {id(one.expectation): one.condition for one in found}
+        for expectation, finding in checked:
             code, rule = words[_identity(expectation.type, expectation.kwargs)]
             told = Result(code, rule, True, finding.message, "error", _about(expectation))
-            yield told if finding.passed else self._failed(told, expectation, finding, suite)
+            if condition := conditions.get(id(expectation)):
+                told = self._failing(told, expectation, finding, condition)
+            elif not finding.passed:
+                told = self._repeated(told)
+            yield told
 
     def _blank(self) -> Result:
         """Rows that hold nothing at all: told once, and not for every column that should be filled."""
@@ -192,23 +209,19 @@ class _Rows:
             message = f"{field.name}: {count or 'no'} cells cannot be read as {rule}"
             yield Result("type-error", rule, not count, message, "error", (field.name,), rows, count)
 
-    def _failed(self, told: Result, expectation: Expectation, finding: Finding, suite: Suite) -> Result:
-        """`told` with the rows that fail `expectation`.
+    def _failing(self, told: Result, expectation: Expectation, finding: Finding, condition: str) -> Result:
+        """`told` with the rows that fail `expectation` by themselves."""
+        which = f"SELECT _row FROM {self.kept} WHERE {condition}"
+        if expectation.type == _FILLED:  # what could not be read is missing too, and told already
+            column = literal(told.columns[0])
+            which += f' AND _row NOT IN (SELECT _row FROM {self.quarantine} WHERE "column" = {column})'
+        count, rows = self._numbers(which)
+        numbers = {**finding.counts, "unexpected_count": count}
+        message = reported(expectation, group=finding.group, held=not count, numbers=numbers).message
+        return replace(told, held=not count, message=message, rows=rows, count=count)
 
-        Raises: QualityError when it could not be evaluated.
-        """
-        if "unexpected_count" not in finding.counts:
-            raise QualityError(finding.message)
-        if by_itself(expectation.type):
-            [failed] = failed_by(self.connection, self.rows.parquet, suite, [expectation])
-            which = f"SELECT _row FROM {self.kept} WHERE {failed.condition}"
-            if expectation.type == _FILLED:  # what could not be read is missing too, and told already
-                column = literal(told.columns[0])
-                which += f' AND _row NOT IN (SELECT _row FROM {self.quarantine} WHERE "column" = {column})'
-            count, rows = self._numbers(which)
-            numbers = {**finding.counts, "unexpected_count": count}
-            message = reported(expectation, group=finding.group, held=not count, numbers=numbers).message
-            return replace(told, held=not count, message=message, rows=rows, count=count)
+    def _repeated(self, told: Result) -> Result:
+        """`told`, that no value stands twice, with the rows where one stands again."""
         filled = " AND ".join(f"{quote(name)} IS NOT NULL" for name in told.columns)
         count, rows = self._numbers(
             f"SELECT _row FROM (SELECT _row, row_number() OVER (PARTITION BY {columns(told.columns)} ORDER BY _row) "
