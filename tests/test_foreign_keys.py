@@ -157,7 +157,7 @@ def test_the_foreign_keys_of_a_table_schema_are_read(town: Path) -> None:
 def test_a_foreign_key_that_nobody_can_answer_is_refused_with_its_line(town: Path, said: str, why: str) -> None:
     at = PASSAGES.index("  - {fields: [station]")
     _declare(town, "passages", PASSAGES[:at] + f"  - {said}\n")
-    with pytest.raises(DeclarationErrors, match="passages.yaml:1[45]") as refused:
+    with pytest.raises(DeclarationErrors, match=r"passages\.yaml:1[45]") as refused:
         read_town(town)
     assert why in str(refused.value), str(refused.value)
 

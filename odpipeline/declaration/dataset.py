@@ -14,6 +14,7 @@ from odpipeline.declaration.custom_checks import CustomCheck
 from odpipeline.declaration.disclosure import Closeness, Diversity, Level, Score
 from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.source import Source
+from odpipeline.declaration.territory import Territory
 from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
 
 FieldType = Literal[
@@ -261,6 +262,8 @@ class Quality(Closed):
     """The largest share of rows that may be set aside: unreadable, or failing where `failing_rows` says so."""
     failing_rows: Literal["refuse", "quarantine"] = "refuse"
     """What happens to rows that fail a critical expectation by themselves: a refusal, or quarantine."""
+    territory: Territory | None = None
+    """The rectangle in which coordinates lie, `{west: …, south: …, east: …, north: …}` in degrees; see French types."""
     over_time: OverTime = OverTime()
     """What is compared with the current release, and along the time of the events."""
 

@@ -11,6 +11,7 @@ import duckdb
 
 from odpipeline.duck import DuckSettings, columns, connect, literal
 from odpipeline.errors import QualityError
+from odpipeline.quality import code_lists
 from odpipeline.quality.french import FRENCH, OPENING_HOURS, PREFIX
 from odpipeline.quality.report import QualityReport, finding, not_evaluated
 from odpipeline.quality.suites import Expectation, Suite
@@ -65,6 +66,10 @@ def prepared(connection: duckdb.DuckDBPyConnection, suite: Suite) -> None:
         from odpipeline.quality import opening_hours  # pyarrow, for the few that ask
 
         opening_hours.register(connection)
+    for name, year in {
+        (e.type.removeprefix(PREFIX), e.kwargs["year"]) for e in suite.expectations if "year" in e.kwargs
+    }:
+        code_lists.register(connection, name, year)
 
 
 def _french(suite: Suite) -> set[str]:

@@ -169,7 +169,8 @@ _FILTER_KEYS = ("row_condition", "condition_parser")
 def _own_keys(stem: str) -> dict[str, tuple[str, ...]]:
     """What Great Expectations passes to a metric of our own."""
     if stem.startswith("column_values"):
-        return {"metric_domain_keys": ("batch_id", "table", "column", *_FILTER_KEYS), "metric_value_keys": ()}
+        takes = next(one.takes for name, one in FRENCH.items() if metric(name) == stem)
+        return {"metric_domain_keys": ("batch_id", "table", "column", *_FILTER_KEYS), "metric_value_keys": takes}
     argument = next(rule.argument for name, rule in ACROSS.items() if across_metric(name) == stem)
     domain = ("batch_id", "table", "column_list", "ignore_row_if", *_FILTER_KEYS)
     return {"metric_domain_keys": domain, "metric_value_keys": (argument,) if argument else ()}
@@ -179,11 +180,12 @@ def _register() -> None:
     register_core_metrics()
     register_core_expectations()
     ours = {metric(name) for name in FRENCH}
-    for name in FRENCH:
+    for name, french in FRENCH.items():
         words = "".join(part.title() for part in f"{PREFIX}{name}".split("_"))
+        takes = {"__annotations__": dict.fromkeys(french.takes, float | None), **dict.fromkeys(french.takes)}
         # Great Expectations derives the name that suites use from that of the class, and registers it.
-        type(words, (ColumnMapExpectation,), {"map_metric": metric(name), "success_keys": ("mostly",),
-                                              "__module__": __name__})  # fmt: skip
+        type(words, (ColumnMapExpectation,), {"map_metric": metric(name), "success_keys": ("mostly", *french.takes),
+                                              "__module__": __name__, **takes})  # fmt: skip
     for name, rule in ACROSS.items():
         words = "".join(part.title() for part in name.split("_"))
         more = {"__annotations__": {rule.argument: str}} if rule.argument else {}

@@ -1,12 +1,17 @@
 """French types as expectations of our own: `expect_column_values_to_be_valid_siret` and its like.
 
-Each is one SQL condition over the text of a cell, evaluated in the one scan of all rows; `{cell}` stands for it. What a
-code list alone can tell (does this commune exist this year?) is for a `lookup`; here the form and the check digits are.
+Each is one SQL condition over the text of a cell, evaluated in the one scan of all rows; `{cell}` stands for it. With
+`year`, a code must besides be on that year's list; with `min_value` and `max_value` a coordinate lies between them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from odpipeline.quality import code_lists
+from odpipeline.quality.territory import FRANCE, bounds
 
 OPENING_HOURS = "odp_opening_hours"
 """The one function that a condition needs in DuckDB; see `opening_hours.register`."""
@@ -19,11 +24,24 @@ _UAI_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class FrenchType:
-    """One type: `condition` is SQL over `{cell}`; `failed` words a failure; `explained` is for the data's owner."""
+    """One type: `condition` is SQL over `{cell}`; `failed` words a failure; `explained` is for the data's owner.
+
+    `takes` names the arguments that may narrow it.
+    """
 
     condition: str
     failed: str
     explained: str
+    takes: tuple[str, ...] = ()
+
+
+BOUNDS = ("min_value", "max_value")
+
+
+def _within(name: str) -> str:
+    """Between the bounds of metropolitan France."""
+    least, most = bounds(FRANCE)[name]
+    return f"TRY_CAST({{cell}} AS DOUBLE) BETWEEN {least} AND {most}"
 
 
 def _form(pattern: str) -> str:
@@ -165,17 +183,47 @@ FRENCH: dict[str, FrenchType] = {
         "Un montant n’a que des chiffres et deux décimales au plus, sans espace ni signe €.",
     ),
     "latitude": FrenchType(
-        "abs(TRY_CAST({cell} AS DOUBLE)) <= 90", "are no latitudes (−90 to 90, point as the decimal sign)",
-        "Une latitude va de −90 à 90, avec un point décimal (WGS 84).",
+        "abs(TRY_CAST({cell} AS DOUBLE)) <= 90",
+        "are no latitudes (−90 to 90, point as the decimal sign), or not in the declared territory",
+        "Une latitude va de −90 à 90, avec un point décimal (WGS 84), et se trouve sur le territoire déclaré.", BOUNDS,
     ),
     "longitude": FrenchType(
-        "abs(TRY_CAST({cell} AS DOUBLE)) <= 180", "are no longitudes (−180 to 180, point as the decimal sign)",
-        "Une longitude va de −180 à 180, avec un point décimal (WGS 84).",
+        "abs(TRY_CAST({cell} AS DOUBLE)) <= 180",
+        "are no longitudes (−180 to 180, point as the decimal sign), or not in the declared territory",
+        "Une longitude va de −180 à 180, avec un point décimal (WGS 84), et se trouve sur le territoire déclaré.",
+        BOUNDS,
+    ),
+    "x_lambert93": FrenchType(
+        _within("x_lambert93"), "are no eastings in Lambert-93 (metres), or not in the declared territory",
+        "Une abscisse Lambert-93 est en mètres, avec un point décimal (EPSG:2154), sur le territoire déclaré.", BOUNDS,
+    ),
+    "y_lambert93": FrenchType(
+        _within("y_lambert93"), "are no northings in Lambert-93 (metres), or not in the declared territory",
+        "Une ordonnée Lambert-93 est en mètres, avec un point décimal (EPSG:2154), sur le territoire déclaré.", BOUNDS,
     ),
 }  # fmt: skip
+FRENCH |= {
+    name: replace(FRENCH[name], takes=("year",), failed=f"{FRENCH[name].failed}, or not of the year that is asked for")
+    for name in code_lists.LISTED
+}
 """The types; each is the expectation `expect_column_values_to_be_valid_<name>`."""
 
 PREFIX = "expect_column_values_to_be_valid_"
+
+
+def condition(name: str, arguments: Mapping[str, Any]) -> str:
+    """SQL over `{cell}` that is true for a value of the type `name`, narrowed by `arguments`.
+
+    With `year` it reads the table that `code_lists.register` makes.
+    """
+    said = f"({FRENCH[name].condition})"
+    if (year := arguments.get("year")) is not None:
+        code = "left({cell}, 5)" if name == "code_iris" else "{cell}"
+        said += f" AND {code} IN (SELECT code FROM {code_lists.table(name, int(year))})"
+    for bound, sign in zip(BOUNDS, (">=", "<="), strict=True):
+        if (value := arguments.get(bound)) is not None:
+            said += f" AND TRY_CAST({{cell}} AS DOUBLE) {sign} {float(value)!r}"
+    return said
 
 
 def metric(name: str) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from odpipeline.quality.across import ACROSS, OPERATORS
+from odpipeline.quality.code_lists import years
 from odpipeline.quality.french import FRENCH, PREFIX
 
 NUMBERS = ("integer", "number", "year")
@@ -231,7 +232,26 @@ KINDS |= {
     for name, rule in ACROSS.items()
 }  # fmt: skip
 
-KINDS |= {PREFIX + name: Kind(_says(one.failed), takes=_ROW, only=TEXTS) for name, one in FRENCH.items()}
+_NARROWING: dict[str, Callable[[str], Check]] = {
+    "year": lambda name: lambda value, _: "" if value in years(name) else _one_of_years(name),
+    "min_value": lambda _: _number,
+    "max_value": lambda _: _number,
+}
+"""Argument that narrows a French type → its check, by the type's name."""
+
+
+def _one_of_years(name: str) -> str:
+    return f"a year of which there is a list: {', '.join(map(str, years(name)))}"
+
+
+KINDS |= {
+    PREFIX + name: Kind(
+        _says(one.failed),
+        takes={argument: _NARROWING[argument](name) for argument in one.takes} | _ROW,
+        only=(*TEXTS, *NUMBERS) if "min_value" in one.takes else TEXTS,
+    )
+    for name, one in FRENCH.items()
+}
 
 
 _AMONG_ROWS = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")

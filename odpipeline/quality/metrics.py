@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from odpipeline.duck import literal, quote
 from odpipeline.quality.across import ACROSS, RowRule, across_metric
-from odpipeline.quality.french import FRENCH, metric
+from odpipeline.quality.french import FRENCH, condition, metric
 
 Expression = ColumnElement[Any]
 
@@ -218,16 +218,16 @@ FAILING: dict[str, Callable[[Asked], Expression]] = {
 """Metric of rows → the condition that a failing row meets; where it is unknown (a missing value), the row does not."""
 
 
-def _invalid(condition: str) -> Callable[[Asked], Expression]:
+def _invalid(name: str) -> Callable[[Asked], Expression]:
     def fails(asked: Asked) -> Expression:
         column = asked.column()
-        said = condition.replace("{cell}", quote(str(asked.domain["column"])))
+        said = condition(name, asked.value).replace("{cell}", quote(str(asked.domain["column"])))
         return column.is_not(None) & ~sa.literal_column(f"coalesce({said}, false)", sa.Boolean)
 
     return fails
 
 
-FAILING |= {metric(name): _invalid(one.condition) for name, one in FRENCH.items()}
+FAILING |= {metric(name): _invalid(name) for name in FRENCH}
 
 
 def _across(rule: RowRule) -> Callable[[Asked], Expression]:

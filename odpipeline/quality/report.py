@@ -12,7 +12,7 @@ from odpipeline.verdict import Finding, Severity
 
 _TOLD = (
     "column_A", "column_B", "column_list", "column_set", "min_value", "max_value", "strict_min", "strict_max", "value",
-    "or_equal", "mostly",
+    "or_equal", "mostly", "year",
 )  # fmt: skip
 """The arguments that a report repeats: columns, bounds and shares; lists of values and patterns are not for reading."""
 

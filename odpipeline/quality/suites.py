@@ -19,6 +19,7 @@ from odpipeline.quality import custom_checks, suite_files
 from odpipeline.quality.french import PREFIX
 from odpipeline.quality.kinds import KINDS, Kind, argument_faults, as_gx, as_listed, by_itself, misfit
 from odpipeline.quality.refused_kinds import REFUSED_KINDS
+from odpipeline.quality.territory import bounds
 from odpipeline.verdict import Severity
 
 _HEAD = ("name", "id", "meta", "notes")
@@ -208,10 +209,19 @@ def _own(dataset: Dataset) -> tuple[list[Expectation], list[Fault]]:
             wrong = list(_entry_faults(entry.value, types, patterns))
             faults += [Fault(name, entry.line, what) for what in wrong]
             if not wrong:
-                one = _expectation(entry.value, types, f"{name}:{entry.line}")
+                one = _in_territory(_expectation(entry.value, types, f"{name}:{entry.line}"), dataset)
                 said = (entry.value.get("meta") or {}).get("failing_rows", dataset.quality.failing_rows)
                 found.append(replace(one, set_aside=_sets_aside(one, said)))
     return found, faults
+
+
+def _in_territory(one: Expectation, dataset: Dataset) -> Expectation:
+    """A coordinate without bounds of its own lies in the declared territory."""
+    known = bounds(dataset.quality.territory) if dataset.quality.territory else {}
+    found = known.get(one.type.removeprefix(PREFIX))
+    if found is None or set(_BOUND_KEYS) & set(one.kwargs):
+        return one
+    return replace(one, kwargs={**one.kwargs, **dict(zip(_BOUND_KEYS, found, strict=True))})
 
 
 def _relative(file: Path, root: Path) -> str:

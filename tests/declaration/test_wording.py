@@ -10,7 +10,7 @@ WRONG = [
     (("personal_data: none", "personal_data: none\nfreshness: {colum: releve_le}"),
      11, "unknown key 'colum' in freshness; did you mean 'column'?"),
     (("personal_data: none", "personal_data: none\nquality: {zzz: 1}"),
-     11, "unknown key 'zzz' in quality; known: suite, quarantine, failing_rows, over_time"),
+     11, "unknown key 'zzz' in quality; known: suite, quarantine, failing_rows, territory, over_time"),
     (("system: api", "systm: api"), 4, "unknown key 'systm' in source; did you mean 'system'?"),
     (("{name: id, type: string}", "{name: id, constraints: {requird: true}}"),
      6, "unknown key 'requird' in fields[id].constraints; did you mean 'required'?"),
