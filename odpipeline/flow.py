@@ -111,7 +111,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         published = current.folder / f"{dataset.id}.parquet" if current else None
-        compared = quality.over_time(staged.parquet, published, dataset, duck)
+        compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones))
         compared += quality.foreign_keys(staged.parquet, _referred(dataset, zones), dataset, duck)
         said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
         verdict = gate.judge(dataset, staged, current, findings, compared, **said)
@@ -235,6 +235,13 @@ def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path) -> Captu
     since = zones.landing.validators(dataset.id)
     delivered = sources.extract(dataset, town, folder, since, partial(zones.landing.earlier, dataset.id, folder))
     return zones.landing.capture(dataset, delivered)
+
+
+def _versions(dataset: Dataset, zones: Zones) -> list[Path]:
+    """The Parquet of every published version where a rule asks for them: each has a manifest to be read first."""
+    if not dataset.quality.over_time.never_reused:
+        return []
+    return [release.folder / f"{dataset.id}.parquet" for release in zones.store.versions(dataset.id)]
 
 
 def _referred(dataset: Dataset, zones: Zones) -> dict[str, Path | None]:

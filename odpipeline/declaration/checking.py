@@ -164,6 +164,7 @@ def _over_time(dataset: Dataset, _: Bench) -> Faults:
     published = [field.name for field in dataset.published_fields]
     named: dict[str, tuple[str, ...]] = {
         "steady": rules.steady,
+        "never_reused": rules.never_reused,
         "new_categories": rules.new_categories,
         "drift": tuple(rules.drift),
         "counters": (*rules.counters, *(name for by in rules.counters.values() for name in by)),
@@ -174,8 +175,9 @@ def _over_time(dataset: Dataset, _: Bench) -> Faults:
         for name in names:
             if name not in published:
                 yield (*place, rule), _unpublished(f"quality.over_time.{rule}", name, dataset)
-    if rules.steady and not dataset.key:
-        yield (*place, "steady"), "steady compares row by row; declare `key:`"
+    for rule in ("steady", "never_reused"):
+        if named[rule] and not dataset.key:
+            yield (*place, rule), f"{rule} compares row by row; declare `key:`"
     timed = {"counters": rules.counters, "gaps": rules.gaps, "stuck": rules.stuck, "weekday": rules.weekday}
     for rule, said in timed.items():
         if said and not dataset.freshness.column:

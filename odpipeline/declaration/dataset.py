@@ -24,8 +24,9 @@ FieldType = Literal[
 
 
 OverTimeRule = Literal[
-    "growth", "types", "vanished_keys", "steady", "new_categories", "drift", "counters", "gaps", "stuck", "weekday"
-]
+    "growth", "types", "vanished_keys", "steady", "never_reused", "newest", "new_categories", "drift", "counters",
+    "gaps", "stuck", "weekday",
+]  # fmt: skip
 
 
 class Constraints(Closed):
@@ -236,7 +237,9 @@ class OverTime(Closed):
     vanished_keys: Share | None = 0.5
     """The largest share of keys of the current release that may vanish."""
     steady: tuple[str, ...] = ()
-    """Columns that never change for a key."""
+    """Columns that never change for a key of the current release."""
+    never_reused: tuple[str, ...] = ()
+    """Columns that tell what a key names: no key of any published version ever comes back with others in them."""
     new_categories: tuple[str, ...] = ()
     """Columns whose values were all published before."""
     drift: dict[str, float] = {}

@@ -97,6 +97,16 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         "a value that does not change for a key",
         told=lambda n: f"changed for {count(n['changed'], 'key')} of {number(n['compared'])}",
     ),
+    "never_reused": Phrase(
+        "keys that are never used again for something else",
+        told=lambda n: f"{count(n['reused'], 'key')} of {number(n['compared'])} published before name something else "
+        "now",
+    ),
+    "newest": Phrase(
+        "events that go forward",
+        told=lambda n: "the newest event is older than that of the published version "
+        f"(by {age(n['behind_seconds'])})",
+    ),
     "new_categories": Phrase(
         "categories published before",
         told=lambda n: f"{count(n['new_values'], 'value')} never published before, in "

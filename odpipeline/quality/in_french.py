@@ -217,6 +217,18 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"{number(n['compared'])}",
         advice="Vérifiez que ces identifiants désignent toujours la même chose ; sinon, donnez-leur un nouveau numéro.",
     ),
+    "never_reused": Phrase(
+        "identifiants jamais réutilisés",
+        told=lambda n: f"{count(n['reused'], 'identifiant')} sur {number(n['compared'])} déjà "
+        f"{'publié désigne' if n['reused'] < 2 else 'publiés désignent'} autre chose qu’avant",
+        advice="Donnez un nouvel identifiant à ce qui est nouveau : un identifiant publié ne change pas de sens.",
+    ),
+    "newest": Phrase(
+        "événements qui avancent",
+        told=lambda n: "l’événement le plus récent est plus ancien que celui de la version publiée "
+        f"({age(n['behind_seconds'])})",
+        advice="Vérifiez que l’export livré est bien le dernier, et non un export plus ancien.",
+    ),
     "new_categories": Phrase(
         "catégories déjà publiées",
         told=lambda n: f"{count(n['new_values'], 'valeur')} jamais "

@@ -7,8 +7,9 @@ Scoring, 1994: beyond 0.1 a change, beyond 0.25 a great one).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -33,6 +34,7 @@ class _Bench:
     before: str | None
     types: dict[str, str]
     types_before: dict[str, str]
+    versions: tuple[Path, ...] = ()
 
     @property
     def rules(self) -> OverTime:
@@ -60,17 +62,20 @@ class _Bench:
         return tuple(int(value or 0) for value in found or ())
 
 
-def over_time(parquet: Path, before: Path | None, dataset: Dataset, duck: DuckSettings) -> tuple[Finding, ...]:
+def over_time(
+    parquet: Path, before: Path | None, dataset: Dataset, duck: DuckSettings, versions: Sequence[Path] = ()
+) -> tuple[Finding, ...]:
     """Findings about the staged `parquet` against that of the current release, and about its own series.
 
+    `versions` are the Parquet files of every published version, for what must hold against all of them.
     Raises: QualityError when a rule could not be evaluated.
     """
     try:
         with connect(duck) as connection:
             now = f"read_parquet({literal(parquet)})"
             earlier = f"read_parquet({literal(before)})" if before else None
-            types = [_types(connection, relation) if relation else {} for relation in (now, earlier)]
-            bench = _Bench(connection, dataset, now, earlier, *types)
+            kinds, kinds_before = (_types(connection, relation) if relation else {} for relation in (now, earlier))
+            bench = _Bench(connection, dataset, now, earlier, kinds, kinds_before, tuple(versions))
             return tuple(finding for rule in _RULES for finding in rule(bench))
     except duckdb.Error as error:
         raise QualityError(
@@ -148,6 +153,49 @@ def _steady(bench: _Bench) -> Iterator[Finding]:
         )
         message = f"{changed} of {compared} keys that were there before have another {name} now"
         yield _finding(bench, "steady", not changed, message, {"changed": changed, "compared": compared}, name)
+
+
+def _never_reused(bench: _Bench) -> Iterator[Finding]:
+    """An identifier that comes back years later for another thing, and joins what has nothing in common."""
+    names, key = bench.rules.never_reused, bench.dataset.key
+    if not names or not bench.joinable:
+        return
+    alike = [file for file in bench.versions if _alike(bench, file, (*key, *names))]
+    if not alike:
+        return
+    files = ", ".join(map(literal, alike))
+    published = f"(SELECT DISTINCT {columns((*key, *names))} FROM read_parquet([{files}], union_by_name=true))"
+    differs = " OR ".join(f"n.{quote(name)} IS DISTINCT FROM b.{quote(name)}" for name in names)
+    reused, compared = bench.counts(
+        f"SELECT count(*) FILTER (other), count(*) FROM (SELECT bool_or({differs}) AS other FROM {bench.now} n "
+        f"JOIN {published} b ON {_same(key)} GROUP BY {', '.join(f'n.{quote(name)}' for name in key)})"
+    )
+    message = f"{reused} of {compared} keys that were published before name another {' and '.join(names)} now"
+    column = names[0] if len(names) == 1 else None
+    yield _finding(bench, "never_reused", not reused, message, {"reused": reused, "compared": compared}, column)
+
+
+def _alike(bench: _Bench, file: Path, names: tuple[str, ...]) -> bool:
+    """Whether a version has these columns with the types they have now: one of another shape cannot be compared."""
+    kinds = _types(bench.connection, f"read_parquet({literal(file)})")
+    return all(kinds.get(name) == bench.types[name] for name in names)
+
+
+def _newest(bench: _Bench) -> Iterator[Finding]:
+    """An older export delivered again: all its rows are right, and the newest ones are gone."""
+    event = bench.dataset.freshness.column
+    if bench.before is None or event is None or not bench.comparable(event):
+        return
+    newest = f"epoch(CAST(max({bench.event}) AS TIMESTAMP))"
+    (behind,) = bench.counts(
+        f"SELECT greatest(0, (SELECT {newest} FROM {bench.before}) - (SELECT {newest} FROM {bench.now}))"
+    )
+    message = "the newest event is not older than that of the current release"
+    if behind:
+        message = (
+            f"the newest event is {spell_duration(timedelta(seconds=behind))} older than that of the current release"
+        )
+    yield _finding(bench, "newest", not behind, message, {"behind_seconds": behind}, event)
 
 
 def _new_categories(bench: _Bench) -> Iterator[Finding]:
@@ -267,6 +315,7 @@ def _weekday(bench: _Bench) -> Iterator[Finding]:
 
 
 _RULES: tuple[Callable[[_Bench], Iterator[Finding]], ...] = (
-    _growth, _type_change, _vanished_keys, _steady, _new_categories, _drift, _counters, _gaps, _stuck, _weekday,
+    _growth, _type_change, _vanished_keys, _steady, _never_reused, _newest, _new_categories, _drift, _counters, _gaps,
+    _stuck, _weekday,
 )  # fmt: skip
 """Every rule, in the order in which it is told."""

@@ -36,8 +36,8 @@ _LISTS = ("column_list", "column_set")
 
 MEASURES = (
     "unexpected_count", "quarantined", "new_columns", "vanished_columns", "lost_rows", "changed_columns",
-    "vanished_keys", "orphan_rows", "changed", "new_values", "psi", "backwards", "gaps", "longest_run",
-    "suppressed_rows", "rows_below", "smallest_class_rows", "rows",
+    "vanished_keys", "orphan_rows", "changed", "reused", "behind_seconds", "new_values", "psi", "backwards", "gaps",
+    "longest_run", "suppressed_rows", "rows_below", "smallest_class_rows", "rows",
 )  # fmt: skip
 """The counts by which a finding is followed over time, the most telling first."""
 

@@ -37,14 +37,14 @@ def found(tmp_path):
             if select:
                 duckdb.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
             paths.append(path if select else None)
-        findings = quality.over_time(paths[0], paths[1], dataset, DUCK)
+        findings = quality.over_time(paths[0], paths[1], dataset, DUCK, [path for path in paths[1:] if path])
         return {finding.rule: finding for finding in findings if not finding.passed}
 
     return look
 
 
 def test_the_same_rows_again_break_no_rule(found):
-    every = {"vanished_keys": "0 %", "steady": ["capteur"], "new_categories": ["capteur"], "drift": {"v": 0.01, "capteur": 0.01},
+    every = {"vanished_keys": "0 %", "steady": ["capteur"], "never_reused": ["capteur"], "new_categories": ["capteur"], "drift": {"v": 0.01, "capteur": 0.01},
              "counters": {"v": ["capteur"]}, "gaps": {"longest": "3 h", "by": ["capteur"]},
              "stuck": {"v": {"by": ["capteur"], "most": 1}}, "weekday": "10 %", "growth": 1}  # fmt: skip
     assert found(every, before=NOW) == {}
@@ -61,6 +61,8 @@ def test_a_first_release_is_compared_with_nothing(found):
         ("types", {}, NOW.replace("i / 2.0 AS v", "'x' AS v"), "the type of v is no longer that of the current release"),
         ("vanished_keys", {"vanished_keys": "10 %"}, NOW + " WHERE i > 9", "10 of 48 keys of the current release have vanished"),
         ("steady", {"steady": ["capteur"]}, NOW.replace("i % 2", "(i + 1) % 2"), "48 of 48 keys that were there before have another"),
+        ("never_reused", {"never_reused": ["capteur"]}, NOW.replace("i % 2", "(i + 1) % 2"), "48 of 48 keys that were published before name"),
+        ("newest", {}, NOW + " WHERE i < 40", "the newest event is 8 h older than that of the current release"),
         ("new_categories", {"new_categories": ["capteur"]}, NOW.replace("i % 2", "i % 3"), "capteur has 1 values that were never"),
         ("drift", {"drift": {"v": 0.25}}, NOW.replace("i / 2.0", "i / 2.0 + 20"), "the distribution of v has moved by"),
         ("drift", {"drift": {"capteur": 0.25}}, NOW.replace("i % 2", "i % 9"), "the distribution of capteur has moved by"),
@@ -197,3 +199,48 @@ def test_a_journal_of_an_earlier_version_is_widened(tmp_path):
         )
     connection.close()
     assert Journal.at(tmp_path).accepted("piscines") == {"abc"}
+
+
+def _written(folder, *versions):
+    paths = []
+    for number, rows in enumerate(versions):
+        paths.append(folder / f"v{number}.parquet")
+        duckdb.execute(f"COPY (SELECT * FROM (VALUES {rows}) t(id, capteur, v)) TO '{paths[-1]}' (FORMAT parquet)")
+    return paths
+
+
+def test_a_key_that_left_and_comes_back_for_another_thing_is_told_over_all_versions(tmp_path):
+    fields = [{"name": "id", "type": "integer"}, {"name": "capteur"}, {"name": "v", "type": "integer"}]
+    dataset = a_dataset("d", fields=fields, key=["id"], quality={"over_time": {"never_reused": ["capteur"]}})
+    now, before, first, odd = _written(
+        tmp_path,
+        "(1, 'A', 1), (2, 'Zinzin', 1), (3, NULL, 1)",
+        "(1, 'A', 2)",
+        "(2, 'B', 1), (3, NULL, 9)",
+        "('x', 'B', 1)",
+    )
+    found = {f.rule: f for f in quality.over_time(now, before, dataset, DUCK, [before, first, odd])}["never_reused"]
+    assert found.counts == {"reused": 1, "compared": 3}
+    assert not found.passed
+    assert "Zinzin" not in found.message
+    [only_now] = [f for f in quality.over_time(now, before, dataset, DUCK, [odd]) if f.rule == "never_reused"] or [None]
+    assert only_now is None
+
+
+HARD = [
+    ("one row", NOW.replace("range(48)", "range(1)")),
+    ("no event at all", NOW.replace("TIMESTAMP '2026-03-01' + to_hours(i::INT)", "NULL::TIMESTAMP")),
+    ("one moment", NOW.replace(" + to_hours(i::INT)", "")),
+    ("no finite number", NOW.replace("i / 2.0", "CASE i % 3 WHEN 0 THEN 'nan'::DOUBLE WHEN 1 THEN 'inf'::DOUBLE END")),
+    ("no number", NOW.replace("i / 2.0", "NULL::DOUBLE")),
+]
+
+
+@pytest.mark.parametrize("now", [rows for _, rows in HARD], ids=[name for name, _ in HARD])
+@pytest.mark.parametrize("before", [None, NOW, HARD[1][1], HARD[3][1]], ids=["first", "usual", "no events", "nan"])
+def test_every_rule_has_an_answer_whatever_the_rows_hold(found, now, before):
+    every = {"vanished_keys": "0 %", "steady": ["capteur"], "never_reused": ["capteur"], "new_categories": ["capteur"],
+             "drift": {"v": 0.01, "capteur": 0.01}, "counters": {"v": ["capteur"]}, "weekday": "10 %", "growth": 1,
+             "gaps": {"longest": "3 h", "by": ["capteur"]}, "stuck": {"v": {"by": ["capteur"], "most": 1}}}  # fmt: skip
+    for finding in found(every, now=now, before=before).values():
+        assert all(number == number and abs(number) < float("inf") for number in finding.counts.values())
