@@ -21,6 +21,9 @@ ASKED: dict[str, Phrase] = {
     "expect_column_values_to_not_be_in_set": Phrase("no value of the excluded list"),
     "expect_column_values_to_match_regex": Phrase("the declared form"),
     "expect_column_values_to_not_match_regex": Phrase("no excluded form"),
+    "expect_column_values_to_match_regex_list": Phrase("the declared forms"),
+    "expect_column_values_to_not_match_regex_list": Phrase("none of the excluded forms"),
+    "expect_select_column_values_to_be_unique_within_record": Phrase("different values within a row", rows=True),
     "expect_column_value_lengths_to_be_between": Phrase(joined("number of characters", _BOUNDS)),
     "expect_column_pair_values_a_to_be_greater_than_b": Phrase(
         lambda d: f"“{d['column_A']}” {'not less than' if d.get('or_equal') else 'greater than'} “{d['column_B']}”",

@@ -83,6 +83,12 @@ FRENCH_PHRASES: dict[str, Phrase] = {
     "expect_column_values_to_not_match_regex": Phrase(
         "absence d’une forme exclue", "a une forme exclue", "ont une forme exclue", advice=_VALUES
     ),
+    "expect_column_values_to_match_regex_list": Phrase(
+        "formes déclarées", "n’a pas la forme déclarée", "n’ont pas la forme déclarée", advice=_VALUES
+    ),
+    "expect_column_values_to_not_match_regex_list": Phrase(
+        "absence de formes exclues", "a une forme exclue", "ont une forme exclue", advice=_VALUES
+    ),
     "expect_column_value_lengths_to_be_between": Phrase(
         joined("textes", _LENGTHS), "n’a pas la longueur déclarée", "n’ont pas la longueur déclarée", advice=_VALUES
     ),

@@ -65,6 +65,11 @@ def _text(value: Any, _: str) -> str:
     return "" if isinstance(value, str) and value else "a text"
 
 
+def _texts(value: Any, _: str) -> str:
+    right = isinstance(value, list) and value and not any(_text(one, "") for one in value)
+    return "" if right else "a list of texts, one at least"
+
+
 def _type(value: Any, _: str) -> str:
     return "" if value in DUCK_TYPES else f"one of {', '.join(DUCK_TYPES)}"
 
@@ -106,7 +111,8 @@ class Kind:
 
     `columns` are the arguments that name columns, `needs` and `takes` the other arguments with their checks, of `some`
     at least one must be there; `only` lists the Table Schema types that it fits (empty: all). `failed` words a failure;
-    `by_row` tells that values are counted one by one, so that the failure has a number.
+    `by_row` tells that values are counted one by one, so that the failure has a number; `alike` that the columns of its
+    list are compared with one another.
     """
 
     failed: Callable[[Mapping[str, Any]], str]
@@ -116,6 +122,7 @@ class Kind:
     some: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     by_row: bool = True
+    alike: bool = False
 
 
 def _says(words: str) -> Callable[[Mapping[str, Any]], str]:
@@ -167,6 +174,17 @@ KINDS: dict[str, Kind] = {
     ),
     "expect_column_values_to_not_match_regex": Kind(
         _says("match the forbidden pattern"), needs={"regex": _text}, takes=_ROW, only=TEXTS
+    ),
+    "expect_column_values_to_match_regex_list": Kind(
+        _says("do not match the patterns"), needs={"regex_list": _texts},
+        takes={"match_on": _one_of("any", "all"), **_ROW}, only=TEXTS,
+    ),
+    "expect_column_values_to_not_match_regex_list": Kind(
+        _says("match a forbidden pattern"), needs={"regex_list": _texts}, takes=_ROW, only=TEXTS
+    ),
+    "expect_select_column_values_to_be_unique_within_record": Kind(
+        _says("rows hold one value in several of these columns"), ("column_list",),
+        takes={"ignore_row_if": _KEY_MISSING, **_ROW}, alike=True,
     ),
     "expect_column_value_lengths_to_be_between": Kind(
         _sides("are too short", "are too long", "have a length outside the bounds"),
@@ -285,7 +303,9 @@ def argument_faults(kind: Kind, kwargs: Mapping[str, Any], types: Mapping[str, s
 
 def misfit(kind: Kind, kwargs: Mapping[str, Any], types: Mapping[str, str]) -> str:
     """Why the columns' types do not fit the kind; an empty text when they do."""
-    named = [types[kwargs[key]] for key in kind.columns if isinstance(kwargs.get(key), str) and kwargs[key] in types]
+    listed = kwargs.get("column_list", ()) if kind.alike else ()
+    alone = (kwargs[key] for key in kind.columns if isinstance(kwargs.get(key), str))
+    named = [types[column] for column in (*alone, *listed) if column in types]
     if kind.only and (wrong := [one for one in named if one not in kind.only]):
         return f"it does not fit a column of type {wrong[0]}; it takes {', '.join(kind.only)}"
     if len({_family(one) for one in named}) > 1:

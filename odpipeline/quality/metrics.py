@@ -9,6 +9,7 @@ enters a statement.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -146,9 +147,24 @@ def _listed(asked: Asked) -> Expression:
 
 
 def _matches(asked: Asked) -> Expression:
+    return _match(asked, asked.value["regex"])
+
+
+def _match(asked: Asked, regex: str) -> Expression:
     # A pattern in the text of the statement is compiled once; as a parameter it would be compiled for each row.
-    pattern: Expression = sa.literal_column(literal(asked.value["regex"]))
+    pattern: Expression = sa.literal_column(literal(regex))
     return sa.func.regexp_matches(_text(asked), pattern, type_=sa.Boolean)
+
+
+def _matches_some(asked: Asked) -> Expression:
+    found = [_match(asked, regex) for regex in asked.value["regex_list"]]
+    return sa.and_(*found) if asked.value.get("match_on") == "all" else sa.or_(*found)
+
+
+def _repeats_within(asked: Asked) -> Expression:
+    """Two columns of one row hold the same, or nothing both."""
+    pairs = itertools.combinations(asked.columns(), 2)
+    return sa.and_(_key_considered(asked), sa.or_(*(~first.is_distinct_from(second) for first, second in pairs)))
 
 
 def _pair_considered(asked: Asked) -> Expression:
@@ -210,6 +226,9 @@ FAILING: dict[str, Callable[[Asked], Expression]] = {
     "column_values.not_in_set": _listed,
     "column_values.match_regex": lambda asked: ~_matches(asked),
     "column_values.not_match_regex": _matches,
+    "column_values.match_regex_list": lambda asked: ~_matches_some(asked),
+    "column_values.not_match_regex_list": _matches_some,
+    "select_column_values.unique.within_record": _repeats_within,
     "column_values.value_length.between": _wrong_length,
     "column_values.value_length.equals": _wrong_length,
     "column_pair_values.a_greater_than_b": _not_greater,
@@ -247,6 +266,7 @@ SCANNED: dict[str, Callable[[Asked], Expression]] = {
     "table.row_count": lambda _: sa.func.count(),
     "column_pair_values.a_greater_than_b.filtered_row_count": lambda asked: _rows(_pair_considered(asked)),
     "column_pair_values.equal.filtered_row_count": lambda asked: _rows(_pair_considered(asked)),
+    "select_column_values.unique.within_record.filtered_row_count": lambda asked: _rows(_key_considered(asked)),
     "compound_columns.unique.filtered_row_count": lambda asked: _rows(_key_considered(asked)),
     "column.min": _aggregate("min"),
     "column.max": _aggregate("max"),

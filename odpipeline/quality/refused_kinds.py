@@ -40,16 +40,10 @@ REFUSED_KINDS: dict[str, str] = {
     "expect_column_values_to_match_like_pattern_list": _LIKE.format(""),
     "expect_column_values_to_not_match_like_pattern": _LIKE.format("not_"),
     "expect_column_values_to_not_match_like_pattern_list": _LIKE.format("not_"),
-    "expect_column_values_to_match_regex_list": "join the patterns with | in expect_column_values_to_match_regex, or "
-    "ask one expectation each where all must match",
-    "expect_column_values_to_not_match_regex_list": "join the patterns with | in "
-    "expect_column_values_to_not_match_regex",
     "expect_multicolumn_sum_to_equal": "declare the total as a derived column and bound it with "
     "expect_column_values_to_be_between",
     "expect_multicolumn_values_to_be_equal": "use expect_column_pair_values_to_be_equal for each pair",
     "expect_multicolumn_values_to_be_unique": "use expect_compound_columns_to_be_unique",
-    "expect_select_column_values_to_be_unique_within_record": "use expect_column_pair_values_a_to_be_greater_than_b "
-    "where the columns have an order",
     "expect_query_results_to_match_comparison": _SQL,
     "unexpected_rows_expectation": _SQL,
     "expect_table_column_count_to_equal": "use expect_table_column_count_to_be_between with both bounds the same",

@@ -273,8 +273,9 @@ def _kwargs_faults(
         yield why
         return
     yield from argument_faults(kind, kwargs, types)
-    if isinstance(regex := kwargs.get("regex"), str) and (why := patterns.fault(regex)):
-        yield f"the pattern is not usable: {why}"
+    for regex in [kwargs["regex"]] if "regex" in kwargs else kwargs.get("regex_list", ()):
+        if isinstance(regex, str) and (why := patterns.fault(regex)):
+            yield f"the pattern is not usable: {why}"
 
 
 def _column_faults(kind: Kind, kwargs: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[str]:
