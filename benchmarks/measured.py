@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,18 @@ def cost(module: str, *arguments: str) -> Cost:
 
     Raises: SystemExit when the process fails.
     """
+    return cost_of([sys.executable, "-m", module, *arguments])
+
+
+def cost_of(command: Sequence[str], output: Path | None = None) -> Cost:
+    """What `command` costs, start-up included; its output goes to the file `output`, if that is named.
+
+    Raises: SystemExit when the process fails.
+    """
     started = time.perf_counter()
-    pid = os.posix_spawn(sys.executable, [sys.executable, "-m", module, *arguments], dict(os.environ))
+    opened = [(os.POSIX_SPAWN_OPEN, 1, str(output), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)] if output else []
+    pid = os.posix_spawn(command[0], list(command), dict(os.environ), file_actions=opened)
     _, status, usage = os.wait4(pid, 0)
     if status:
-        sys.exit(f"{module} {' '.join(arguments)} failed")
+        sys.exit(f"{' '.join(command)[:200]} failed")
     return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - started, usage.ru_maxrss * 1024)
