@@ -126,6 +126,22 @@ def test_values_are_shown_on_a_terminal_only_with_nothing_that_it_would_obey(fol
     assert said == "these cells are private: do not copy them into mails, tickets or logs\n"
 
 
+def test_failing_cells_are_counted_without_the_key_and_shown_with_it_on_a_terminal(tmp_path, monkeypatch):
+    folder = write_town(tmp_path, "piscines")
+    with (folder / "town.yaml").open("a") as town:
+        town.write("private_key: ODP_PRIVATE_KEY\n")
+    monkeypatch.setenv("ODP_PRIVATE_KEY", odp("key").stdout)
+    deliver(folder, "piscines", cell="-987654")
+    assert odp("run", cwd=folder).returncode == 3
+    shown, _ = on_a_terminal("quarantine", "piscines", "--failed", "--values", cwd=folder)
+    assert "-987654" in shown
+    redirected = odp("quarantine", "piscines", "--failed", "--values", cwd=folder)
+    assert (redirected.returncode, redirected.stdout) == (1, "")
+    monkeypatch.delenv("ODP_PRIVATE_KEY")
+    without = odp("quarantine", "piscines", "--failed", cwd=folder)
+    assert "987654" not in without.stdout + without.stderr
+
+
 def test_values_need_the_key(folder, monkeypatch):
     monkeypatch.delenv("ODP_PRIVATE_KEY")
     shown, said = on_a_terminal("quarantine", "piscines", "--values", cwd=folder)

@@ -76,6 +76,19 @@ def test_the_json_and_the_page_of_the_last_check(tmp_path):
         report(folder, "--html", str(tmp_path / "run.html"), "--language", "de")
 
 
+def test_a_release_that_waits_is_told_with_what_the_public_still_sees(tmp_path):
+    folder = write_town(tmp_path, "piscines")
+    run(folder)
+    with (folder / "assets/sports/piscines.yaml").open("a") as declared:
+        declared.write("approval: dpo\nauthor: ingenieur@ville.example\n")
+    deliver(folder, "piscines", rows=21)
+    run(folder, status=5)
+    said = report(folder)
+    assert "approbation" in said
+    assert "le public voit la version 1" in said
+    assert json.loads(report(folder, "--json"))["verdict"] == "held"
+
+
 def test_no_cell_reaches_a_report_a_page_or_the_journal(tmp_path):
     folder = write_town(tmp_path, "piscines")
     deliver(folder, "piscines", rows=300, cell="CANARY-Dupont")

@@ -28,7 +28,8 @@ BLANKS = " \t\r\n\u00a0\u202f\u2009"
 
 _BLANK = r"[ \t\r\n\x{a0}\x{202f}\x{2009}]"
 _AROUND = f"{_BLANK}*"
-_DAY = r"\d{4}-\d{2}-\d{2}"
+_DAY = r"(?:[1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
+"""A day of the years 1 to 9999, which are all that files can hold."""
 _GEOJSON = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection",
             "Feature", "FeatureCollection")  # fmt: skip
 
@@ -249,7 +250,8 @@ def _datetime(text: str, field: TableField, spelling: Spelling) -> str:
     minute = _DAY + r"[T ]\d{2}:\d{2}"
     naive, zoned = minute + r"(:\d{2}([.]\d+)?)?", minute + r"(:\d{2}([.]\d+)?)? ?(Z|[+-]\d{2}(:?\d{2})?)"
     # Nineteen bytes with seconds leave no room for a zone, which the cast to TIMESTAMP would drop.
-    quick = f"CASE WHEN strlen({text}) = 19 AND {text}[17] = ':' THEN TRY_CAST({text} AS TIMESTAMP) END"
+    shaped = f"strlen({text}) = 19 AND {text}[17] = ':' AND {text}[1:4] <> '0000'"
+    quick = f"CASE WHEN {shaped} THEN TRY_CAST({text} AS TIMESTAMP) END"
     patient = f"CASE WHEN {_holds(text, naive)} THEN TRY_CAST({_found(text, naive)} AS TIMESTAMP) END"
     # DuckDB wants seconds before an offset, and a colon within it.
     whole = _replaced(_found(text, zoned), f"^({minute})([^:])", r"\1:00\2")
