@@ -107,6 +107,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         measured = privacy.measure(staged.parquet, staged.csv, dataset, duck)
+        measured += privacy.scan(staged.parquet, staged.csv, dataset, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-from odpipeline.declaration import approval, custom_checks, formulas, privacy_rules, town_code
+from odpipeline.declaration import approval, custom_checks, formulas, identifiers, privacy_rules, town_code
 from odpipeline.declaration.dataset import Constraints, Dataset, Lookup, TableField
 from odpipeline.declaration.drafts import inside
 from odpipeline.declaration.hierarchy_files import Hierarchies
@@ -439,7 +439,8 @@ def _suite_fault(file: Path) -> str:
 
 
 def _privacy(dataset: Dataset, bench: Bench) -> Faults:
-    return privacy_rules.faults(dataset, bench.hierarchies)
+    yield from privacy_rules.faults(dataset, bench.hierarchies)
+    yield from identifiers.faults(dataset)
 
 
 def _custom_checks(dataset: Dataset, _: Bench) -> Faults:

@@ -13,6 +13,7 @@ from odpipeline.declaration.approval import Approval
 from odpipeline.declaration.custom_checks import CustomCheck
 from odpipeline.declaration.disclosure import Closeness, Diversity, Level, Score
 from odpipeline.declaration.foreign_keys import ForeignKey
+from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.territory import Territory
 from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
@@ -201,6 +202,8 @@ class Privacy(Closed):
     """Sensitive column → the t-closeness of each class."""
     small_cells: dict[str, int] = {}
     """Count column → least count that may be published; rows below are suppressed."""
+    allowed: dict[str, tuple[Allowed, ...]] = {}
+    """Column → identifiers of persons that it holds on purpose: `{contact: [{identifier: email, because: …}]}`."""
 
     @property
     def searched(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ Faults = Iterator[tuple[Place, str]]
 def faults(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
     """Every fault of `dataset.privacy`, as (place, what)."""
     if dataset.personal_data is PersonalData.NONE:
-        if dataset.privacy != _NOTHING:
+        if dataset.privacy.model_copy(update={"allowed": {}}) != _NOTHING:
             yield ("privacy",), "privacy is declared, but personal_data is none; say `personal_data: present`"
         return
     yield from _basis(dataset)

@@ -2,5 +2,6 @@
 
 from odpipeline.privacy.anonymising import Anonymised, anonymise
 from odpipeline.privacy.measuring import measure, summary
+from odpipeline.privacy.scan import scan
 
-__all__ = ["Anonymised", "anonymise", "measure", "summary"]
+__all__ = ["Anonymised", "anonymise", "measure", "scan", "summary"]

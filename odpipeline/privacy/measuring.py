@@ -92,5 +92,9 @@ def summary(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, object
         "quasi_identifiers": list(dataset.privacy.quasi_identifiers),
         "k": dataset.privacy.k if dataset.personal_data is PersonalData.PRESENT else None,
         "small_cells": dict(dataset.privacy.small_cells),
+        "allowed": {
+            column: [{"identifier": one.identifier, "because": one.because} for one in said]
+            for column, said in dataset.privacy.allowed.items()
+        },
         "measured": [f.message for f in findings],
     }

@@ -140,6 +140,10 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
     "k_anonymity": Phrase("k-anonymity"),
     "small_cells": Phrase("no count too small"),
     "suppression_limit": Phrase("rows suppressed to protect persons"),
+    "identifiers": Phrase(
+        "no identifier of a person that is not allowed",
+        told=lambda n: f"identifiers of persons in {count(n['columns'], 'column')}",
+    ),
     "checked": Phrase("checks made"),
     "staged": Phrase("a file ready to be published"),
     "approved": Phrase("approval", told="the publication waits for an approval"),

@@ -289,6 +289,12 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         "personnes : c’est plus que la limite",
         advice=_PRIVACY,
     ),
+    "identifiers": Phrase(
+        "aucun identifiant de personne qui ne soit permis",
+        told=lambda n: f"{count(n['columns'], 'colonne')} "
+        f"{'contient' if n['columns'] < 2 else 'contiennent'} des identifiants de personnes",
+        advice=_PRIVACY,
+    ),
     "checked": Phrase("contrôles faits", told="aucun contrôle n’a pu être fait", advice=_INTERNAL),
     "staged": Phrase(
         "fichier prêt à publier", told="le fichier n’a pas été préparé, pour les raisons dites", advice=_INTERNAL

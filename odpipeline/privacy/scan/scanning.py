@@ -1,0 +1,211 @@
+"""Looks through every column of the written files for what identifies a person, and tells columns and counts.
+
+DuckDB finds the candidates over all cells; the distinct ones are judged here, in batches, and forgotten: what leaves
+this module is a name of a column, a name of an identifier, and numbers. A scan that could not run is a refusal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from odpipeline.declaration.dataset import Dataset, PersonalData
+from odpipeline.duck import DuckSettings, connect, literal, quote
+from odpipeline.errors import PrivacyError
+from odpipeline.privacy.scan.detectors import DETECTORS, Detector
+from odpipeline.verdict import Finding, Severity
+
+_NUMBERS = ("nir", "nif", "card", "rpps", "siret")
+"""What a column of numbers can hold; the least of them has eleven digits."""
+_NUMERIC = ("BIGINT", "INTEGER", "DOUBLE", "HUGEINT")
+_TEXT = "VARCHAR"
+_ODD = "\u00a0\u202f\u2009\u2007\u2010\u2011\u2012\u2013\u2014\u2212０１２３４５６７８９＠．"
+_USUAL = "    ------0123456789@."
+"""Blanks, dashes, digits and signs that look like the usual ones, so that nobody hides a number by its typography."""
+_WORTH = (
+    r"(?:\d[^0-9\n]{0,3}){8}|@|\p{L}[.]? \p{Lu}|\d[., ]{0,2}\p{L}{1,8}[., ]{1,2}\p{L}|\d{1,3}[.]\d{1,3}[.]\d|"
+    r"[A-Z]{2}[ -]?\d{3}[ -]?[A-Z]{2}|\d{2}[ -][A-Z]{2,3}[ -]\d|[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-|"
+    "[0-9A-Fa-f]{1,2}:[0-9A-Fa-f]{1,2}[0-9A-Fa-f:]|(?i:n[ée]e?s?[ :]|naiss|passe|identit|cni|s[ée]jour|permis)"
+)
+"""What a cell must have to be looked at more closely: most have nothing of it, and one pass over all tells."""
+_MOST = 10_000
+"""Candidates that are judged at a time."""
+_WHOLE_COLUMN = 0.2
+"""From which share of the filled cells on a column is made of an identifier."""
+_FEWEST_BY_CHANCE = 10
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """How many `cells` of a column hold the identifier, of how many that are filled."""
+
+    detector: Detector
+    column: str
+    cells: int
+    filled: int
+
+
+def scan(parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings) -> tuple[Finding, ...]:
+    """A finding for each identifier in a column that is not allowed to hold it, and one on the whole.
+
+    Both written files are read, each column as text. Raises: PrivacyError when they could not be looked through.
+    """
+    files = {
+        "Parquet": f"read_parquet({literal(parquet)})",
+        "CSV": f"read_csv({literal(csv)}, header=true, all_varchar=true, delim=',', quote='\"', escape='\"')",
+    }
+    try:
+        with connect(duck) as connection:
+            types = _types(connection, files["Parquet"])
+            filled = _filled(connection, files["Parquet"], types)
+            hits: dict[tuple[str, str], _Hits] = {}
+            read: dict[str, int] = {}
+            for relation in files.values():
+                sums = _sums(connection, relation, types)
+                new = {name: kind for name, kind in types.items() if read.get(name) != sums[name]}
+                read |= sums
+                for found in _looked_through(connection, relation, new, filled, dataset):
+                    known = hits.get((found.column, found.detector.name))
+                    if known is None or known.cells < found.cells:
+                        hits[found.column, found.detector.name] = found
+    except duckdb.Error as error:
+        raise PrivacyError(
+            f"the written files could not be looked through for identifiers of persons ({type(error).__name__})",
+            where=dataset.place("privacy"),
+            mend="nothing is published until they can be; run again, and report it if it stays",
+        ) from None
+    return tuple(_findings(dataset, hits, sum(filled.values()) * len(files)))
+
+
+def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """The columns that can hold a number of a person: dates, times and truth values cannot."""
+    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return {str(name): str(kind) for name, kind, *_ in described if kind == _TEXT or kind in _NUMERIC}
+
+
+def _filled(connection: duckdb.DuckDBPyConnection, relation: str, types: Mapping[str, str]) -> dict[str, int]:
+    """How many cells of each column hold something."""
+    if not types:
+        return {}
+    counts = connection.execute(f"SELECT {', '.join(f'count({quote(name)})' for name in types)} FROM {relation}")
+    return dict(zip(types, map(int, counts.fetchone() or ()), strict=True))
+
+
+def _sums(connection: duckdb.DuckDBPyConnection, relation: str, types: Mapping[str, str]) -> dict[str, int]:
+    """A sum of hashes over the cells of each column: where it is that of the other file, both hold the same cells."""
+    if not types:
+        return {}
+    cells = (quote(name) if kind == _TEXT else f"TRY_CAST({quote(name)} AS DOUBLE)" for name, kind in types.items())
+    found = connection.execute(f"SELECT {', '.join(f'sum(hash({cell}))' for cell in cells)} FROM {relation}").fetchone()
+    return dict(zip(types, (int(one or 0) for one in found or ()), strict=True))
+
+
+def _looked_through(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    types: Mapping[str, str],
+    filled: Mapping[str, int],
+    dataset: Dataset,
+) -> Iterator[_Hits]:
+    """What the columns of one file hold, from one pass over its rows."""
+    worth = {name: _worth(name, kind) for name, kind in types.items()}
+    if not worth:
+        return
+    chosen = ", ".join(f"{expression} AS c{place}" for place, expression in enumerate(worth.values()))
+    some = " OR ".join(f"c{place} IS NOT NULL" for place in range(len(worth)))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE rows_looked AS FROM (SELECT {chosen} FROM {relation}) WHERE {some}"
+    )
+    about_persons = dataset.personal_data is PersonalData.PRESENT
+    for place, (column, kind) in enumerate(types.items()):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE looked AS SELECT c{place} AS cell, count(*) AS n FROM rows_looked "
+            f"WHERE c{place} IS NOT NULL GROUP BY 1"
+        )
+        for detector in DETECTORS:
+            if (detector.persons and not about_persons) or (kind != _TEXT and detector.name not in _NUMBERS):
+                continue
+            if cells := _judged(connection, detector):
+                yield _Hits(detector, column, cells, filled[column])
+
+
+def _worth(column: str, kind: str) -> str:
+    """SQL: the cell as text if it is worth a closer look, else NULL."""
+    cell = quote(column)
+    if kind != _TEXT:
+        number = f"TRY_CAST({cell} AS DOUBLE)"
+        return f"CASE WHEN abs({number}) >= 1e10 THEN regexp_replace(CAST({cell} AS VARCHAR), '[.]0$', '') END"
+    usual = f"translate({cell}, {literal(_ODD)}, {literal(_USUAL)})"
+    return f"CASE WHEN regexp_matches({usual}, {literal(_WORTH)}) THEN {usual} END"
+
+
+def _judged(connection: duckdb.DuckDBPyConnection, detector: Detector) -> int:
+    """How many cells of the table `looked` hold what `detector` looks for; 0 when chance explains them."""
+    pattern = literal(detector.pattern)
+    answer = connection.execute(
+        f"SELECT candidate, sum(n) FROM (SELECT unnest(list_distinct(regexp_extract_all(cell, {pattern}, 1))) AS "
+        f"candidate, n FROM looked WHERE regexp_matches(cell, {pattern})) GROUP BY candidate"
+    )
+    candidates = right = cells = 0
+    while batch := answer.fetchmany(_MOST):
+        candidates += len(batch)
+        valid = [int(n) for candidate, n in batch if detector.valid(candidate)]
+        right, cells = right + len(valid), cells + sum(valid)
+    return 0 if _by_chance(detector.chance, candidates, right) else cells
+
+
+def candidates(connection: duckdb.DuckDBPyConnection, relation: str, detector: Detector) -> set[str]:
+    """The texts in the column `cell` of `relation` that hold what `detector` looks for: to measure it by."""
+    usual = f"translate(cell, {literal(_ODD)}, {literal(_USUAL)})"
+    found = connection.execute(
+        f"SELECT cell, regexp_extract_all({usual}, {literal(detector.pattern)}, 1) FROM {relation} "
+        f"WHERE regexp_matches({usual}, {literal(_WORTH)}) AND regexp_matches({usual}, {literal(detector.pattern)})"
+    ).fetchall()
+    return {str(cell) for cell, texts in found if any(map(detector.valid, texts))}
+
+
+def _by_chance(chance: float, candidates: int, right: int) -> bool:
+    """Whether so many of the candidates pass the check digit by accident (four standard deviations of a binomial)."""
+    if not chance or candidates < _FEWEST_BY_CHANCE:
+        return False
+    return right <= candidates * chance + 4 * math.sqrt(candidates * chance * (1 - chance))
+
+
+def _findings(dataset: Dataset, hits: dict[tuple[str, str], _Hits], cells: int) -> Iterator[Finding]:
+    allowed = {(column, one.identifier) for column, said in dataset.privacy.allowed.items() for one in said}
+    about_persons = dataset.personal_data is PersonalData.PRESENT
+    refused = 0
+    for (column, name), found in hits.items():
+        if (column, name) in allowed:
+            continue
+        whole = found.cells >= _WHOLE_COLUMN * found.filled and found.cells > 1
+        severe = found.detector.sure or whole or (about_persons and name != "siret")
+        refused += severe
+        remedy = f"privacy: {{allowed: {{{column}: [{{identifier: {name}, because: …}}]}}}}"
+        message = (
+            f"{column}: {found.cells:,} of {found.filled:,} cells hold what looks like {_WORDS[name]}; drop or mask "
+            f"them, or, if they may be published, say why: {remedy} at {dataset.place('privacy')}"
+        )
+        counts = {"cells": found.cells, "filled": found.filled}
+        severity = Severity.CRITICAL if severe else Severity.WARNING
+        yield Finding("privacy", f"identifier_{name}", False, message, severity, column, counts)
+    looked = sum(not (one.persons and not about_persons) for one in DETECTORS)
+    message = f"{cells:,} cells were looked through for {looked} kinds of identifiers of persons"
+    message += f": {refused} columns hold some" if refused else ": none that was not allowed"
+    counts = {"cells": cells, "detectors": looked, "columns": refused}
+    yield Finding("privacy", "identifiers", not refused, message, counts=counts)
+
+
+_WORDS = {
+    "nir": "social security numbers (NIR)", "nif": "tax numbers (NIF, SPI)", "iban": "bank accounts (IBAN)",
+    "rib": "bank accounts (RIB)", "card": "bank cards", "rpps": "numbers of health professionals (RPPS)",
+    "siret": "SIRET numbers, which are personal where the enterprise is one person", "email": "mail addresses",
+    "phone": "telephone numbers", "address": "postal addresses", "plate": "vehicle registration plates",
+    "identity_document": "numbers of passports or identity cards", "driving_licence": "numbers of driving licences",
+    "birth_date": "dates of birth", "ine": "pupils' numbers (INE)", "coordinates": "coordinates as precise as a house",
+    "ip_address": "IP addresses", "mac_address": "MAC addresses", "name": "first and last names",
+}  # fmt: skip
