@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from odpipeline.declaration import formulas
-from odpipeline.declaration.dataset import Dataset, TableField, Technique
+from odpipeline.declaration.dataset import Dataset, TableField
+from odpipeline.declaration.techniques import Technique
 
 
 @dataclass(frozen=True)

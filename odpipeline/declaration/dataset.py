@@ -11,12 +11,13 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from odpipeline.declaration.approval import Approval
 from odpipeline.declaration.custom_checks import CustomCheck
-from odpipeline.declaration.disclosure import Closeness, Diversity, Level, Score
+from odpipeline.declaration.disclosure import Closeness, Diversity, Score
 from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.source import Source
+from odpipeline.declaration.techniques import Technique
 from odpipeline.declaration.territory import Territory
-from odpipeline.declaration.words import Closed, Duration, EnvName, Mail, Share
+from odpipeline.declaration.words import Closed, Duration, Mail, Share
 
 FieldType = Literal[
     "string", "integer", "number", "boolean", "date", "datetime", "time", "year", "yearmonth", "duration",
@@ -136,47 +137,6 @@ class FileFormat(Closed):
     """The dotted path to the list of records in JSON (by default the document itself), the path of a record in XML."""
     ignore_rows: dict[str, str] = {}
     """Rows that are no data, such as totals: delivered column → regular expression (RE2) that the cell matches."""
-
-
-class Pseudonymise(Closed):
-    """Replaces a value by HMAC-SHA-256 under a secret of the environment."""
-
-    secret: EnvName
-    """The environment variable with the secret, at least 32 bytes long."""
-    scope: Literal["release", "stable"] = "release"
-    """`release`: versions cannot be joined; `stable`: they can, for the stated reason."""
-    because: str | None = None
-    """The reason for `stable`; it is published."""
-
-
-class Generalise(Closed):
-    """Replaces a value by a coarser one; exactly one of the ways."""
-
-    bands: int | None = Field(default=None, ge=1)
-    """The width of number bands: 10 gives `20-29`."""
-    hierarchy: str | None = None
-    """A generalisation file `leaf;level 1;level 2…`, relative to the town."""
-    level: Level = 1
-    """The level of the hierarchy, from 1; or `optimal`: the least loss at which k holds, chosen for each release."""
-    at_least: int = Field(default=0, ge=0)
-    """The least level that is chosen; 0 are the values themselves."""
-    at_most: int | None = Field(default=None, ge=0)
-    """The greatest level that is chosen; by default the top of the hierarchy."""
-    weight: int = Field(default=1, ge=1)
-    """How much the loss of this column counts beside the others when levels are chosen."""
-    date: Literal["year", "month", "quarter"] | None = None
-    """The part of a date that is kept."""
-    prefix: int | None = Field(default=None, ge=1)
-    """How many leading characters of a code are kept."""
-
-
-class Technique(Closed):
-    """What happens to a column on its way out; exactly one."""
-
-    pseudonymise: Pseudonymise | None = None
-    """HMAC under a secret."""
-    generalise: Generalise | None = None
-    """A coarser value."""
 
 
 class Privacy(Closed):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from odpipeline.declaration.dataset import Dataset, Generalise
+from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
+from odpipeline.declaration.techniques import Generalise
 from odpipeline.declaration.wording import unknown
 
 _ORDERED = ("integer", "number", "year", "yearmonth", "date", "datetime", "time")

@@ -20,20 +20,18 @@ from odpipeline.declaration.dataset import (
     FileFormat,
     Freshness,
     Gaps,
-    Generalise,
     Lookup,
     OverTime,
     Privacy,
-    Pseudonymise,
     Quality,
     Stuck,
     TableField,
-    Technique,
 )
 from odpipeline.declaration.disclosure import Closeness, Diversity, RecursiveDiversity
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
 from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
+from odpipeline.declaration.techniques import Generalise, Pseudonymise, Technique
 from odpipeline.declaration.town import Night, Publisher, System, Town
 from odpipeline.declaration.wording import fields
 from odpipeline.declaration.words import (

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odpipeline.declaration import disclosure_rules
-from odpipeline.declaration.dataset import Dataset, Generalise, PersonalData, Privacy, TableField, Technique
+from odpipeline.declaration.dataset import Dataset, PersonalData, Privacy, TableField
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
+from odpipeline.declaration.techniques import Generalise, Technique
 from odpipeline.declaration.wording import unknown
 
 LEAST_K = 5

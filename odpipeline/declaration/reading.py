@@ -16,12 +16,13 @@ from pydantic import ValidationError
 from odpipeline import __version__
 from odpipeline.declaration import checking, foreign_keys
 from odpipeline.declaration.checking import Bench
-from odpipeline.declaration.dataset import Dataset, Technique
+from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.drafts import ASSETS, TOWN_FILE, Draft, default_faults, drafts, parsed
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.patterns import Patterns
 from odpipeline.declaration.positions import Parsed, Place
 from odpipeline.declaration.source import PythonSource
+from odpipeline.declaration.techniques import Technique
 from odpipeline.declaration.town import Town
 from odpipeline.declaration.wording import nearest, worded
 from odpipeline.errors import DeclarationErrors, Fault

@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from odpipeline.declaration.dataset import Dataset, Technique
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.techniques import Technique
 from odpipeline.duck import columns, quote
 from odpipeline.privacy import hierarchies, lattice
 from odpipeline.privacy.lattice import Found, Model, Problem, Quasi

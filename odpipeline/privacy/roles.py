@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from odpipeline.declaration.dataset import Dataset, PersonalData, Technique
+from odpipeline.declaration.dataset import Dataset, PersonalData
+from odpipeline.declaration.techniques import Technique
 from odpipeline.errors import PrivacyError
 
 Role = str | Technique

@@ -12,7 +12,8 @@ import os
 
 import duckdb
 
-from odpipeline.declaration.dataset import Dataset, Generalise, Pseudonymise
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.techniques import Generalise, Pseudonymise
 from odpipeline.duck import quote
 from odpipeline.errors import PrivacyError, SecretMissing
 from odpipeline.privacy import hierarchies

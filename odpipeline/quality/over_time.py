@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from odpipeline.declaration.dataset import Dataset, OverTime, OverTimeRule, Technique
+from odpipeline.declaration.dataset import Dataset, OverTime, OverTimeRule
+from odpipeline.declaration.techniques import Technique
 from odpipeline.declaration.words import spell_duration, spell_share
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import QualityError

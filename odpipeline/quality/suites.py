@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from odpipeline.declaration.dataset import Dataset, TableField, Technique
+from odpipeline.declaration.dataset import Dataset, TableField
 from odpipeline.declaration.patterns import Patterns
+from odpipeline.declaration.techniques import Technique
 from odpipeline.declaration.wording import unknown
 from odpipeline.errors import Fault, QualityError
 from odpipeline.quality import custom_checks, suite_files

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from odpipeline.declaration.dataset import Dataset, TableField, Technique
+from odpipeline.declaration.dataset import Dataset, TableField
+from odpipeline.declaration.techniques import Technique
 from odpipeline.declaration.town import Town
 from odpipeline.errors import StoreError
 from odpipeline.store.releases import StoredFile
