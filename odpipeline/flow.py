@@ -106,7 +106,9 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
-        measured = privacy.measure(staged.parquet, staged.csv, dataset, duck)
+        gone = anonymous.suppressed + anonymous.small_cells
+        share = gone / ((gone + anonymous.rows) or 1)
+        measured = privacy.measure(staged.parquet, staged.csv, dataset, duck, share)
         measured += privacy.scan(staged.parquet, staged.csv, dataset, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")

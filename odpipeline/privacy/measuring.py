@@ -13,12 +13,16 @@ import duckdb
 from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import PrivacyError
+from odpipeline.privacy import measuring_models
 from odpipeline.verdict import Finding
 
 
-def measure(parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings) -> tuple[Finding, ...]:
-    """Findings about the written files: columns, k-anonymity, small cells, and that both files tell the same.
+def measure(
+    parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings, suppressed_share: float = 0.0
+) -> tuple[Finding, ...]:
+    """Findings about the written files: columns, k-anonymity, l-diversity, t-closeness, small cells.
 
+    `suppressed_share` is the share of rows that anonymisation suppressed.
     Raises: PrivacyError when a fact cannot be computed.
     """
     files = {
@@ -32,13 +36,25 @@ def measure(parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings) -> t
                 findings += _small(connection, name, relation, dataset)
                 if dataset.privacy.quasi_identifiers:
                     findings.append(_k(connection, name, relation, dataset))
+                    typed = _typed(connection, relation, files["Parquet"], dataset)
+                    findings += measuring_models.measured(connection, name, typed, dataset, suppressed_share)
             return tuple(findings)
-    except duckdb.Error as error:
+    except (duckdb.Error, KeyError) as error:
         raise PrivacyError(
             f"a privacy fact could not be measured on the written files ({type(error).__name__})",
             where=dataset.place("privacy"),
             mend="nothing is published until it can be; run again, and report it if it stays",
         ) from None
+
+
+def _typed(connection: duckdb.DuckDBPyConnection, relation: str, parquet: str, dataset: Dataset) -> str:
+    """`relation` with its sensitive columns in the types of the Parquet: text has another order."""
+    described = connection.execute(f"DESCRIBE SELECT * FROM {parquet}").fetchall()
+    types = {str(name): str(kind) for name, kind, *_ in described}
+    sensitive = dict.fromkeys([*dataset.privacy.diversity, *dataset.privacy.closeness])
+    chosen = [quote(name) for name in dataset.privacy.quasi_identifiers if name not in sensitive]
+    chosen += [f"CAST({quote(name)} AS {types[name]}) AS {quote(name)}" for name in sensitive]
+    return f"(SELECT {', '.join(chosen)} FROM {relation})"
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, name: str, relation: str, dataset: Dataset) -> Finding:

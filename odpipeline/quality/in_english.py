@@ -140,6 +140,16 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
     "k_anonymity": Phrase("k-anonymity"),
     "small_cells": Phrase("no count too small"),
     "suppression_limit": Phrase("rows suppressed to protect persons"),
+    "l_diversity": Phrase(
+        "sensitive values that differ enough within each class",
+        told=lambda n: f"{count(n['failing_classes'], 'class', 'classes')} of {number(n['classes'])} not diverse "
+        "enough",
+    ),
+    "t_closeness": Phrase(
+        "each class distributed nearly as the whole",
+        told=lambda n: f"{count(n['failing_classes'], 'class', 'classes')} of {number(n['classes'])} too far from the "
+        "whole",
+    ),
     "identifiers": Phrase(
         "no identifier of a person that is not allowed",
         told=lambda n: f"identifiers of persons in {count(n['columns'], 'column')}",

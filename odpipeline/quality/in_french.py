@@ -289,6 +289,18 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         "personnes : c’est plus que la limite",
         advice=_PRIVACY,
     ),
+    "l_diversity": Phrase(
+        "valeurs sensibles assez variées dans chaque groupe",
+        told=lambda n: f"{count(n['failing_classes'], 'groupe')} sur {number(n['classes'])} "
+        f"{'n’est pas assez varié' if n['failing_classes'] < 2 else 'ne sont pas assez variés'}",
+        advice=_PRIVACY,
+    ),
+    "t_closeness": Phrase(
+        "chaque groupe réparti à peu près comme l’ensemble",
+        told=lambda n: f"{count(n['failing_classes'], 'groupe')} sur {number(n['classes'])} "
+        f"{'s’écarte' if n['failing_classes'] < 2 else 's’écartent'} trop de l’ensemble",
+        advice=_PRIVACY,
+    ),
     "identifiers": Phrase(
         "aucun identifiant de personne qui ne soit permis",
         told=lambda n: f"{count(n['columns'], 'colonne')} "

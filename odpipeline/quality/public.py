@@ -30,7 +30,15 @@ _TOLD = (("quarantine", "quarantine_ceiling"), ("schema", "new_columns"))
 """Counts about delivered rows that every release tells (`rows_in`, `quarantined`)."""
 _OURS = (("gate", "checked"), ("gate", "staged"))
 """What the gate says of its own work."""
-_PRIVACY = ("published_columns", "k_anonymity", "small_cells", "suppression_limit", "identifiers")
+_PRIVACY = (
+    "published_columns",
+    "k_anonymity",
+    "small_cells",
+    "suppression_limit",
+    "identifiers",
+    "l_diversity",
+    "t_closeness",
+)
 _BOUNDS = ("min_value", "max_value", "strict_min", "strict_max", "value")
 _LISTS = ("column_list", "column_set")
 
@@ -44,7 +52,8 @@ MEASURES = (
 _COUNTS = frozenset({
     *MEASURES, "element_count", "missing_count", "unexpected_percent", "share", "rows_before", "keys_before",
     "compared", "referring_rows", "unknown_keys", "silent_series", "most", "usual", "suppressed_share", "least",
-    "classes", "k", "cells", "detectors", "findings", "failed", "age_seconds", "promise_seconds", ACCEPTED,
+    "classes", "k", "failing_classes", "cells", "detectors", "findings", "failed", "age_seconds", "promise_seconds",
+    ACCEPTED,
 })  # fmt: skip
 
 

@@ -29,7 +29,7 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 COLON: dict[Language, str] = {"fr": f"{NO_BREAK}:", "en": ":"}
 """The colon with what stands before it."""
 
-_MEASURED = re.compile(r"(published_columns|k_anonymity|small_cells)_(?:.+_)?(csv|parquet)")
+_MEASURED = re.compile(r"(published_columns|k_anonymity|small_cells|l_diversity|t_closeness)_(?:.+_)?(csv|parquet)")
 _FILES = {"csv": "CSV", "parquet": "Parquet"}
 
 
