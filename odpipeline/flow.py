@@ -360,7 +360,8 @@ def _facts(
         code_version=dataset.code_version,
         data_date=newest_event(anonymous.parquet, dataset, duck),
         privacy=privacy.summary(dataset, anonymous.findings)
-        | ({"generalisation": anonymous.choice.summary()} if anonymous.choice else {}),
+        | ({"generalisation": anonymous.choice.summary()} if anonymous.choice else {})
+        | ({"pseudonyms": dict(anonymous.pseudonyms)} if anonymous.pseudonyms else {}),
         lineage={column.column: vars(column) for column in lineage.of(dataset)},
         rows_in=rows.rows_in,
         quarantined=rows.quarantined,

@@ -6,6 +6,7 @@ Each test publishes a good release first, breaks one thing, and compares every p
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import sys
@@ -160,7 +161,7 @@ def test_a_missing_column(piscines):
 
 
 def test_a_new_column_with_personal_data_stops_the_run(tmp_path, monkeypatch):
-    monkeypatch.setenv("ODP_SECRET_ESSAI", "s" * 32)
+    monkeypatch.setenv("ODP_SECRET_ESSAI", hashlib.sha256(b"essai").hexdigest())
     folder = write_town(tmp_path, "piscines", declaration=PERSONAL)
     assert run(folder).outcome == "published"
     before = published_bytes(folder)
@@ -173,7 +174,7 @@ def test_a_new_column_with_personal_data_stops_the_run(tmp_path, monkeypatch):
 
 
 def test_a_missing_secret(tmp_path, monkeypatch):
-    monkeypatch.setenv("ODP_SECRET_ESSAI", "s" * 32)
+    monkeypatch.setenv("ODP_SECRET_ESSAI", hashlib.sha256(b"essai").hexdigest())
     folder = write_town(tmp_path, "piscines", declaration=PERSONAL)
     assert run(folder).outcome == "published"
     before = published_bytes(folder)

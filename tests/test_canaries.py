@@ -6,6 +6,7 @@ foreign key, rows set aside), and every way of running it is listened to: the fl
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -159,7 +160,7 @@ def _on_the_command_line(root: Path) -> str:
 
 @pytest.fixture
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ODP_SEL", "0123456789abcdef" * 4)
+    monkeypatch.setenv("ODP_SEL", hashlib.sha256(b"sel").hexdigest())
 
 
 @pytest.mark.usefixtures("secret")

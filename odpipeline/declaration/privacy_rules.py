@@ -110,6 +110,9 @@ def _technique(field: TableField, role: Technique, hierarchies: Hierarchies) -> 
     if role.pseudonymise and role.pseudonymise.scope == "stable" and not role.pseudonymise.because:
         what = "stable pseudonyms let versions be joined; say why in `because` (it is published), or use scope: release"
         yield (*place, "pseudonymise", "scope"), what
+    if role.pseudonymise and role.pseudonymise.scope == "release" and role.pseudonymise.rotated:
+        what = "pseudonyms of scope release are others in each version anyway; remove `rotated`"
+        yield (*place, "pseudonymise", "rotated"), what
     if role.generalise:
         for key, what in _generalise(field, role.generalise, hierarchies):
             yield (*place, "generalise", key), what

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from odpipeline import __version__
-from odpipeline.declaration import checking, foreign_keys
+from odpipeline.declaration import checking, foreign_keys, secret_rules
 from odpipeline.declaration.checking import Bench
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.drafts import ASSETS, TOWN_FILE, Draft, default_faults, drafts, parsed
@@ -46,7 +46,7 @@ def read_town(root: Path) -> Town:
         read = [(draft, _dataset(draft, bench, faults)) for draft in found]
     datasets = [dataset for _, dataset in read if dataset]
     faults.extend(_twice(found))
-    faults.extend(_unknown_keys(read))
+    faults.extend(_between_datasets(read))
     faults.extend(_unused_suites(root, found, datasets))
     if faults or town is None:
         raise DeclarationErrors(_once(faults))
@@ -134,12 +134,12 @@ def _twice(found: Iterable[Draft]) -> Iterator[Fault]:
             yield Fault(draft.file, 1, what)
 
 
-def _unknown_keys(read: Sequence[tuple[Draft, Dataset | None]]) -> Iterator[Fault]:
-    """Foreign keys that no dataset of the town can answer."""
+def _between_datasets(read: Sequence[tuple[Draft, Dataset | None]]) -> Iterator[Fault]:
+    """Foreign keys that no dataset of the town can answer, and secrets that serve two purposes."""
     town = {draft.id: dataset for draft, dataset in read}
     for draft, dataset in read:
         if dataset and draft.complete:
-            for place, what in foreign_keys.faults(dataset, town):
+            for place, what in (*foreign_keys.faults(dataset, town), *secret_rules.faults(dataset, town)):
                 yield Fault(*draft.where(place), what)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from odpipeline.declaration.disclosure import Level
-from odpipeline.declaration.words import Closed, EnvName
+from odpipeline.declaration.words import DATE_PATTERN, Closed, EnvName
 
 
 class Pseudonymise(Closed):
@@ -19,6 +19,8 @@ class Pseudonymise(Closed):
     """`release`: versions cannot be joined; `stable`: they can, for the stated reason."""
     because: str | None = None
     """The reason for `stable`; it is published."""
+    rotated: str | None = Field(default=None, pattern=DATE_PATTERN)
+    """For `stable`: the day since which the secret is another than before, so that pseudonyms are; it is published."""
 
 
 class Generalise(Closed):
@@ -49,3 +51,8 @@ class Technique(Closed):
     """HMAC under a secret."""
     generalise: Generalise | None = None
     """A coarser value."""
+
+    @property
+    def secret(self) -> str | None:
+        """The environment variable whose secret the technique needs."""
+        return self.pseudonymise.secret if self.pseudonymise else None

@@ -9,7 +9,7 @@ What is left is written as it is published (`published.write`), so that no coars
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from odpipeline.verdict import Finding
 class Anonymised:
     """What came out: `rows` are left, `suppressed` were taken out for k, `small_cells` for too small counts.
 
-    `choice` are the levels that were chosen, where the declaration leaves some open.
+    `choice` are the levels that were chosen, where the declaration leaves some open; `pseudonyms` is what the public
+    reads of those that stay from version to version, by column.
     """
 
     parquet: Path
@@ -39,6 +40,7 @@ class Anonymised:
     small_cells: int
     findings: tuple[Finding, ...]
     choice: Choice | None = None
+    pseudonyms: Mapping[str, Any] = field(default_factory=dict)
 
 
 def anonymise(
@@ -83,6 +85,7 @@ def _write(
     source = f"read_parquet({literal(parquet)})"
     rows_in = _count(connection, source)
     stated, choice = roles(dataset), None
+    pseudonyms = techniques.told(dataset, last.get("pseudonyms", {}))
     big_enough = " AND ".join(f"{quote(c)} >= {least}" for c, least in dataset.privacy.small_cells.items()) or "true"
     if open_levels := dict.fromkeys(dataset.privacy.searched, "keep"):
         _view(connection, dataset, "open", {**stated, **open_levels}, source, salt)
@@ -101,7 +104,7 @@ def _write(
     rows = published.write(connection, f"({kept})", dataset, target)
     suppressed = left - rows
     findings = (_suppression(dataset, suppressed, left),) if quasi and k else ()
-    return Anonymised(target, rows, suppressed, rows_in - left, findings, choice)
+    return Anonymised(target, rows, suppressed, rows_in - left, findings, choice, pseudonyms)
 
 
 def _view(
