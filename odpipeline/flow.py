@@ -109,6 +109,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         gone = anonymous.suppressed + anonymous.small_cells
         share = gone / ((gone + anonymous.rows) or 1)
         measured = privacy.measure(staged.parquet, staged.csv, dataset, duck, share)
+        measured += privacy.differencing(staged.parquet, *_public_beside(dataset, town, zones), dataset, duck)
         measured += privacy.scan(staged.parquet, staged.csv, dataset, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
@@ -245,6 +246,29 @@ def _versions(dataset: Dataset, zones: Zones) -> list[Path]:
     if not dataset.quality.over_time.never_reused:
         return []
     return [release.folder / f"{dataset.id}.parquet" for release in zones.store.versions(dataset.id)]
+
+
+def _public_beside(dataset: Dataset, town: Town, zones: Zones) -> tuple[dict[str, Path], dict[str, Path]]:
+    """What is public and could be subtracted from a new release: its own versions, and datasets on the same persons.
+
+    Two datasets are taken to be about the same persons when both have a quasi-identifier of one name, unless both name
+    their population and the names differ.
+    """
+    if not dataset.privacy.quasi_identifiers:
+        return {}, {}
+    versions = {
+        f"version {release.version}": release.folder / f"{dataset.id}.parquet"
+        for release in zones.store.versions(dataset.id)
+    }
+    others = {}
+    for other in town.datasets:
+        apart = dataset.privacy.population and other.privacy.population
+        shared = set(dataset.privacy.quasi_identifiers) & set(other.privacy.quasi_identifiers)
+        if other.id == dataset.id or not shared or (apart and apart != dataset.privacy.population):
+            continue
+        if current := zones.store.current(other.id):
+            others[f"the dataset {other.id}"] = current.folder / f"{other.id}.parquet"
+    return versions, others
 
 
 def _referred(dataset: Dataset, zones: Zones) -> dict[str, Path | None]:

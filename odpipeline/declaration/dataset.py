@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from odpipeline.declaration.approval import Approval
 from odpipeline.declaration.custom_checks import CustomCheck
-from odpipeline.declaration.disclosure import Closeness, Diversity, Score
+from odpipeline.declaration.disclosure import Closeness, Differencing, Diversity, Score
 from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.source import Source
@@ -160,6 +160,10 @@ class Privacy(Closed):
     """Sensitive column → the l-diversity of each class."""
     closeness: dict[str, Closeness] = {}
     """Sensitive column → the t-closeness of each class."""
+    population: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Whose data it is, such as `allocataires`; datasets of another population cannot be subtracted from this one."""
+    differencing: Differencing = Differencing()
+    """What happens when a class differs by fewer than k rows from what is public already."""
     small_cells: dict[str, int] = {}
     """Count column → least count that may be published; rows below are suppressed."""
     allowed: dict[str, tuple[Allowed, ...]] = {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from odpipeline.declaration.words import Closed
 
@@ -31,6 +31,21 @@ class Diversity(Closed):
     """The entropy is at least the logarithm of this number."""
     recursive: RecursiveDiversity | None = None
     """Recursive (c, l)-diversity: `{c: 3, l: 2}`."""
+
+
+class Differencing(Closed):
+    """What happens when a class differs by fewer than k rows from what is public already."""
+
+    severity: Literal["critical", "warning"] = "critical"
+    """`critical` refuses; `warning` publishes and tells, and needs `because`."""
+    because: str | None = Field(default=None, min_length=10)
+    """Why so small differences may be published; it is published too."""
+
+    @model_validator(mode="after")
+    def _explained(self) -> Self:
+        if (self.severity == "warning") != (self.because is not None):
+            raise ValueError("`severity: warning` and `because` go together")
+        return self
 
 
 class Closeness(Closed):

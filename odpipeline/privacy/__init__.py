@@ -1,7 +1,8 @@
 """Anonymisation: declared, applied in SQL, measured on what was written."""
 
 from odpipeline.privacy.anonymising import Anonymised, anonymise
+from odpipeline.privacy.differencing import differencing
 from odpipeline.privacy.measuring import measure, summary
 from odpipeline.privacy.scan import scan
 
-__all__ = ["Anonymised", "anonymise", "measure", "scan", "summary"]
+__all__ = ["Anonymised", "anonymise", "differencing", "measure", "scan", "summary"]

@@ -108,6 +108,8 @@ def summary(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, object
         "quasi_identifiers": list(dataset.privacy.quasi_identifiers),
         "k": dataset.privacy.k if dataset.personal_data is PersonalData.PRESENT else None,
         "small_cells": dict(dataset.privacy.small_cells),
+        "population": dataset.privacy.population,
+        "differencing": dataset.privacy.differencing.because,
         "allowed": {
             column: [{"identifier": one.identifier, "because": one.because} for one in said]
             for column, said in dataset.privacy.allowed.items()

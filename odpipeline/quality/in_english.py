@@ -150,6 +150,16 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"{count(n['failing_classes'], 'class', 'classes')} of {number(n['classes'])} too far from the "
         "whole",
     ),
+    "differencing_versions": Phrase(
+        "no difference too small from the published versions",
+        told=lambda n: f"the difference from {count(n['exposing'], 'published version')} points at fewer than "
+        f"{number(n['k'])} persons",
+    ),
+    "differencing_datasets": Phrase(
+        "no difference too small from the other datasets",
+        told=lambda n: f"the difference from {count(n['exposing'], 'dataset')} points at fewer than {number(n['k'])} "
+        "persons",
+    ),
     "identifiers": Phrase(
         "no identifier of a person that is not allowed",
         told=lambda n: f"identifiers of persons in {count(n['columns'], 'column')}",

@@ -301,6 +301,18 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"{'s’écarte' if n['failing_classes'] < 2 else 's’écartent'} trop de l’ensemble",
         advice=_PRIVACY,
     ),
+    "differencing_versions": Phrase(
+        "aucune différence trop petite avec les versions déjà publiées",
+        told=lambda n: f"la différence avec {count(n['exposing'], 'version publiée', 'versions publiées')} désigne "
+        f"moins de {number(n['k'])} personnes",
+        advice=_PRIVACY,
+    ),
+    "differencing_datasets": Phrase(
+        "aucune différence trop petite avec les autres jeux de données",
+        told=lambda n: f"la différence avec {count(n['exposing'], 'jeu de données', 'jeux de données')} désigne "
+        f"moins de {number(n['k'])} personnes",
+        advice=_PRIVACY,
+    ),
     "identifiers": Phrase(
         "aucun identifiant de personne qui ne soit permis",
         told=lambda n: f"{count(n['columns'], 'colonne')} "

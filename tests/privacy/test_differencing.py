@@ -1,0 +1,156 @@
+"""Subtracting what is public from a new release must not single out fewer than k persons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from odpipeline import flow
+from odpipeline.declaration import read_town
+from odpipeline.errors import DeclarationErrors, PrivacyError
+from odpipeline.privacy import differencing
+from odpipeline.store import Release
+from odpipeline.verdict import Finding, Verdict
+from tests.towns import write_town
+
+AIDES = """
+title: Aides
+description: Aides par quartier.
+owner: aides@ville.example
+source: {folder: "depot/NAME.csv"}
+fields:
+  - {name: numero}
+  - {name: quartier}
+  - {name: tranche}
+shrink: 90 %
+personal_data: present
+legal_basis: essai
+privacy:
+  columns: {numero: drop, quartier: keep, tranche: keep}
+  quasi_identifiers: [quartier, tranche]
+  k: 5
+"""
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Path:
+    root = write_town(tmp_path)
+    _declare(root, "aides")
+    return root
+
+
+def _declare(root: Path, name: str, more: str = "") -> None:
+    (root / "assets/sports" / f"{name}.yaml").write_text(AIDES.replace("NAME", name) + more)
+
+
+def _deliver(root: Path, name: str = "aides", **classes: int) -> None:
+    """`nord_a=7`: seven rows of the class (nord, a)."""
+    rows = [key.split("_") for key, n in classes.items() for _ in range(n)]
+    lines = [f"{number},{quartier},{tranche}" for number, (quartier, tranche) in enumerate(rows)]
+    (root / "depot" / f"{name}.csv").write_text("\n".join(["numero,quartier,tranche", *lines]) + "\n")
+
+
+def _run(root: Path, name: str = "aides") -> Verdict | Release:
+    town = read_town(root)
+    *_, last = flow.publication(town.dataset(name), town, flow.Zones.of(town))
+    assert isinstance(last, Verdict | Release)
+    return last
+
+
+def _reason(ended: Verdict | Release) -> str:
+    assert isinstance(ended, Verdict)
+    [reason] = ended.reasons
+    return reason
+
+
+def test_a_row_that_is_taken_away_is_not_told_by_publishing_again(town: Path) -> None:
+    _deliver(town, nord_a=7, sud_b=9)
+    assert isinstance(_run(town), Release)
+    _deliver(town, nord_a=6, sud_b=9)
+    reason = _reason(_run(town))
+    assert reason.startswith("1 classes differ by fewer than k = 5 rows from version 1")
+    assert "nord" not in reason
+
+
+def test_as_many_as_k_may_come_and_go(town: Path) -> None:
+    _deliver(town, nord_a=7, sud_b=9)
+    _run(town)
+    _deliver(town, nord_a=12, sud_b=9, est_a=5)
+    assert isinstance(_run(town), Release)
+    _deliver(town, nord_a=12, sud_b=9)
+    assert isinstance(_run(town), Release)
+
+
+def test_every_version_that_is_public_is_compared_with(town: Path) -> None:
+    for classes in ({"nord_a": 7, "sud_b": 9}, {"nord_a": 17, "sud_b": 9}):
+        _deliver(town, **classes)
+        assert isinstance(_run(town), Release)
+    _deliver(town, nord_a=8, sud_b=9)  # nine fewer than version 2, one more than version 1
+    assert "from version 1" in _reason(_run(town))
+
+
+def test_a_reason_lets_small_differences_be_published_and_is_published_too(town: Path) -> None:
+    _declare(town, "aides", '  differencing: {severity: warning, because: "effectifs déjà publics au recueil"}\n')
+    _deliver(town, nord_a=7, sud_b=9)
+    _run(town)
+    _deliver(town, nord_a=6, sud_b=9)
+    release = _run(town)
+    assert isinstance(release, Release)
+    assert "effectifs déjà publics" in (release.folder / "release.json").read_text()
+
+
+def test_two_datasets_on_the_same_persons_are_compared(town: Path) -> None:
+    _declare(town, "inscrits")
+    _deliver(town, nord_a=7, sud_b=9)
+    assert isinstance(_run(town), Release)
+    _deliver(town, "inscrits", nord_a=9, sud_b=9)
+    reason = _reason(_run(town, "inscrits"))
+    assert "from the dataset aides" in reason
+    assert "privacy.population" in reason
+
+
+def test_datasets_on_other_persons_are_not(town: Path) -> None:
+    _declare(town, "aides", "  population: allocataires\n")
+    _declare(town, "inscrits", "  population: nageurs\n")
+    _deliver(town, nord_a=7, sud_b=9)
+    _deliver(town, "inscrits", nord_a=9, sud_b=9)
+    assert isinstance(_run(town), Release)
+    assert isinstance(_run(town, "inscrits"), Release)
+
+
+def test_a_column_of_another_level_is_left_out_and_the_others_still_tell(town: Path) -> None:
+    _deliver(town, nord_a=7, nord_b=5, sud_b=9)
+    _run(town)
+    _deliver(town, nord_x=11, sud_x=9)  # all of `tranche` has other labels now
+    assert "1 classes differ" in _reason(_run(town))
+
+
+def test_what_is_public_and_cannot_be_read_refuses(town: Path) -> None:
+    _deliver(town, nord_a=7)
+    release = _run(town)
+    assert isinstance(release, Release)
+    dataset = read_town(town).dataset("aides")
+    file = release.folder / "aides.parquet"
+    found: tuple[Finding, ...] = differencing(
+        file, {"version 1": file}, {}, dataset, flow.Zones.of(read_town(town)).duck
+    )
+    assert all(one.passed for one in found)
+    with pytest.raises(PrivacyError, match="could not be compared with"):
+        differencing(file, {"version 1": town / "none.parquet"}, {}, dataset, flow.Zones.of(read_town(town)).duck)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("differencing: {severity: warning}", "go together"),
+        ("differencing: {because: effectifs déjà publics}", "go together"),
+        ("differencing: {severity: info, because: effectifs déjà publics}", "critical, warning"),
+        ("population: Les gens", "population"),
+    ],
+)
+def test_a_word_that_does_not_fit_is_refused_with_its_line(town: Path, said: str, why: str) -> None:
+    _declare(town, "aides", f"  {said}\n")
+    with pytest.raises(DeclarationErrors, match=r"aides\.yaml:17: .*") as refused:
+        read_town(town)
+    assert why in str(refused.value)
