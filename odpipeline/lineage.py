@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from odpipeline.declaration import formulas
 from odpipeline.declaration.dataset import Dataset, TableField
-from odpipeline.declaration.techniques import Technique
+from odpipeline.declaration.techniques import Generalise, Technique
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,36 @@ def technique_words(role: str | Technique) -> str:
     """What a column's role does to its values, in the words that the public reads: `generalised to bands of 10`."""
     if isinstance(role, str):
         return "published as it is" if role == "keep" else "dropped"
-    if (pseudonymise := role.pseudonymise) is not None:
-        return f"pseudonymised (HMAC-SHA-256, {pseudonymise.scope} scope)"
-    generalise = role.generalise
-    if generalise is None:
-        return "published as it is"
-    if generalise.bands is not None:
-        return f"generalised to bands of {generalise.bands}"
-    if generalise.hierarchy is not None:
-        level = "the level chosen for each release" if generalise.level == "optimal" else f"level {generalise.level}"
-        return f"generalised by {generalise.hierarchy} to {level}"
-    if generalise.date is not None:
-        return f"generalised to the {generalise.date}"
-    return f"generalised to the first {generalise.prefix} characters"
+    if role.generalise:
+        return _generalised(role.generalise)
+    said = []
+    if role.pseudonymise:
+        said.append(f"pseudonymised (HMAC-SHA-256, {role.pseudonymise.scope} scope)")
+    if role.constant is not None:
+        said.append("replaced by one text")
+    if role.round is not None:
+        said.append(f"rounded to multiples of {role.round}")
+    if role.bottom_code is not None:
+        said.append(f"bottom-coded at {role.bottom_code}")
+    if role.top_code is not None:
+        said.append(f"top-coded at {role.top_code}")
+    if role.mask:
+        said.append("masked for natural persons")
+    if role.noise:
+        law = "Laplace, scale" if role.noise.laplace else "normal, standard deviation"
+        said.append(f"with noise added ({law} {role.noise.scale:g})")
+    return ", ".join(said) or "published as it is"
+
+
+def _generalised(said: Generalise) -> str:
+    if said.bands is not None:
+        return f"generalised to bands of {said.bands}"
+    if said.hierarchy is not None:
+        level = "the level chosen for each release" if said.level == "optimal" else f"level {said.level}"
+        return f"generalised by {said.hierarchy} to {level}"
+    if said.date is not None:
+        return f"generalised to the {said.date}"
+    return f"generalised to the first {said.prefix} characters"
 
 
 def _transformation(dataset: Dataset, field: TableField) -> str:

@@ -15,7 +15,7 @@ from odpipeline.declaration.disclosure import Closeness, Differencing, Diversity
 from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.source import Source
-from odpipeline.declaration.techniques import Technique
+from odpipeline.declaration.techniques import NUMERIC, Technique
 from odpipeline.declaration.territory import Territory
 from odpipeline.declaration.words import Closed, Duration, Mail, Share
 
@@ -143,7 +143,7 @@ class Privacy(Closed):
     """How personal data is anonymised before anything is staged."""
 
     columns: dict[str, Literal["keep", "drop"] | Technique] = {}
-    """Each field's role: `keep`, `drop`, `{pseudonymise: …}` or `{generalise: …}`."""
+    """Each field's role: `keep`, `drop`, or a technique such as `{pseudonymise: …}`."""
     quasi_identifiers: tuple[str, ...] = ()
     """The published columns that together could single out a person."""
     k: int | None = Field(default=None, ge=2)
@@ -402,5 +402,9 @@ def _as_published(field: TableField, role: str | Technique) -> TableField:
         return field
     part = role.generalise.date if role.generalise else None
     left: FieldType = {"year": "year", "month": "yearmonth"}.get(part or "", "string")  # type: ignore[assignment]
+    if set(role.said) <= set(NUMERIC):
+        left = field.type
+    said = " ".join(filter(None, (field.description, role.note))) or None
     constraints = Constraints(required=field.constraints.required)
-    return field.model_copy(update={"type": left, "format": "default", "constraints": constraints})
+    changes = {"type": left, "format": "default", "constraints": constraints, "description": said}
+    return field.model_copy(update=changes)

@@ -31,7 +31,7 @@ from odpipeline.declaration.disclosure import Closeness, Diversity, RecursiveDiv
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
 from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
-from odpipeline.declaration.techniques import Generalise, Pseudonymise, Technique
+from odpipeline.declaration.techniques import Generalise, Mask, Noise, Pseudonymise, Technique
 from odpipeline.declaration.town import Night, Publisher, System, Town
 from odpipeline.declaration.wording import fields
 from odpipeline.declaration.words import (
@@ -95,6 +95,8 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("`privacy.columns:`, a technique", Technique),
     ("`pseudonymise:`", Pseudonymise),
     ("`generalise:`", Generalise),
+    ("`mask:`", Mask),
+    ("`noise:`", Noise),
     ("`privacy.diversity:`, each", Diversity),
     ("`diversity.recursive:`", RecursiveDiversity),
     ("`privacy.closeness:`, each", Closeness),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from odpipeline.declaration import disclosure_rules
-from odpipeline.declaration.dataset import Dataset, PersonalData, Privacy, TableField
+from odpipeline.declaration import disclosure_rules, technique_rules
+from odpipeline.declaration.dataset import Dataset, PersonalData, Privacy
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
-from odpipeline.declaration.techniques import Generalise, Technique
+from odpipeline.declaration.techniques import Technique
 from odpipeline.declaration.wording import unknown
 
 LEAST_K = 5
@@ -19,12 +19,6 @@ LEAST_K = 5
 LEAST_CELL = 2
 """A small cell below 2 would suppress nothing."""
 
-_WAYS = ("bands", "hierarchy", "date", "prefix")
-_FITS = {
-    "bands": ("integer", "number", "year"),
-    "date": ("date", "datetime"),
-    "prefix": ("string", "integer", "year"),
-}
 _NOTHING = Privacy()
 
 Faults = Iterator[tuple[Place, str]]
@@ -44,7 +38,7 @@ def faults(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
     for column, role in dataset.privacy.columns.items():
         field = next((field for field in dataset.fields if field.name == column), None)
         if isinstance(role, Technique) and field is not None:
-            yield from _technique(field, role, hierarchies)
+            yield from technique_rules.faults(dataset, field, role, hierarchies)
 
 
 def _basis(dataset: Dataset) -> Faults:
@@ -101,37 +95,3 @@ def _small_cells(dataset: Dataset) -> Faults:
             yield place, f"privacy.small_cells: {column!r} is published as {kind}; name a column of counts (integer)"
         if least < LEAST_CELL:
             yield place, f"privacy.small_cells: the least count is at least {LEAST_CELL}; raise it, or remove it"
-
-
-def _technique(field: TableField, role: Technique, hierarchies: Hierarchies) -> Faults:
-    place = ("privacy", "columns", field.name)
-    if (role.pseudonymise is None) == (role.generalise is None):
-        yield place, f"the role of {field.name!r} is exactly one technique: pseudonymise or generalise"
-    if role.pseudonymise and role.pseudonymise.scope == "stable" and not role.pseudonymise.because:
-        what = "stable pseudonyms let versions be joined; say why in `because` (it is published), or use scope: release"
-        yield (*place, "pseudonymise", "scope"), what
-    if role.pseudonymise and role.pseudonymise.scope == "release" and role.pseudonymise.rotated:
-        what = "pseudonyms of scope release are others in each version anyway; remove `rotated`"
-        yield (*place, "pseudonymise", "rotated"), what
-    if role.generalise:
-        for key, what in _generalise(field, role.generalise, hierarchies):
-            yield (*place, "generalise", key), what
-
-
-def _generalise(field: TableField, said: Generalise, hierarchies: Hierarchies) -> Iterator[tuple[str, str]]:
-    ways = [way for way in _WAYS if getattr(said, way) is not None]
-    if len(ways) != 1:
-        yield (ways[1] if ways else ""), f"{field.name!r} is generalised in exactly one way: {', '.join(_WAYS)}"
-        return
-    way = ways[0]
-    if way in _FITS and field.type not in _FITS[way]:
-        fitting = " or ".join(_FITS[way])
-        yield way, f"{way} needs a field of type {fitting}, and {field.name!r} is {field.type}; use another way"
-    if said.hierarchy is not None:
-        levels, why = hierarchies.levels(said.hierarchy)
-        if why:
-            yield "hierarchy", why
-        else:
-            yield from disclosure_rules.level(said, levels)
-    elif "level" in said.model_fields_set:
-        yield "level", f"a level belongs to a hierarchy, and {field.name!r} is generalised by {way}; remove it"

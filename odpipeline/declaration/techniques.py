@@ -44,15 +44,85 @@ class Generalise(Closed):
     """How many leading characters of a code are kept."""
 
 
+class Mask(Closed):
+    """Replaces the names of natural persons, and keeps those of companies and associations (décret 2017-779)."""
+
+    unless: str | None = None
+    """The field with a SIREN, SIRET or RNA number: where it holds a valid one, the name is kept."""
+    when: dict[str, tuple[str, ...]] = {}
+    """Field → values that tell a natural person, `{nature: [physique]}`; a missing value does, too."""
+    instead: str = "Personne physique"
+    """What is published instead of the name."""
+
+
+class Noise(Closed):
+    """Adds a random number to each value, drawn anew for each release; exactly one distribution."""
+
+    laplace: float | None = Field(default=None, gt=0)
+    """The scale b of Laplace's distribution: half of the values move by less than 0.69 b; standard deviation 1.41 b."""
+    gaussian: float | None = Field(default=None, gt=0)
+    """The standard deviation of the normal distribution."""
+    secret: EnvName
+    """The environment variable with the secret from which the numbers are drawn, at least 32 bytes long."""
+
+    @property
+    def scale(self) -> float:
+        """The scale of the one distribution."""
+        return float(self.laplace or self.gaussian or 0)
+
+
 class Technique(Closed):
-    """What happens to a column on its way out; exactly one."""
+    """What happens to a column on its way out; exactly one, but `bottom_code` and `top_code` may stand together."""
 
     pseudonymise: Pseudonymise | None = None
     """HMAC under a secret."""
     generalise: Generalise | None = None
     """A coarser value."""
+    constant: str | None = Field(default=None, min_length=1)
+    """The same text in every row."""
+    round: int | float | None = Field(default=None, gt=0)
+    """The nearest multiple of this base; from the middle to the even multiple: with 10, both 15 and 25 become 20."""
+    bottom_code: int | float | None = None
+    """Smaller values are published as this bound."""
+    top_code: int | float | None = None
+    """Greater values are published as this bound."""
+    mask: Mask | None = None
+    """Names of natural persons are replaced."""
+    noise: Noise | None = None
+    """A random number is added."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The names of the techniques that are said, in the order above; bottom and top coding are one, `coding`."""
+        names = [name for name in TECHNIQUES if getattr(self, name) is not None]
+        return tuple(dict.fromkeys("coding" if name in _CODING else name for name in names))
 
     @property
     def secret(self) -> str | None:
         """The environment variable whose secret the technique needs."""
-        return self.pseudonymise.secret if self.pseudonymise else None
+        keyed = self.pseudonymise or self.noise
+        return keyed.secret if keyed else None
+
+    @property
+    def note(self) -> str:
+        """What citizens must know of the published values, in French; it goes into the field's description."""
+        notes = []
+        if self.round is not None:
+            notes.append(f"Valeurs arrondies au multiple de {self.round} le plus proche.")
+        if self.bottom_code is not None:
+            notes.append(f"Les valeurs inférieures à {self.bottom_code} sont publiées comme {self.bottom_code}.")
+        if self.top_code is not None:
+            notes.append(f"Les valeurs supérieures à {self.top_code} sont publiées comme {self.top_code}.")
+        if self.mask:
+            notes.append(f"Les noms de personnes physiques sont remplacés par « {self.mask.instead} ».")
+        if self.noise:
+            law = "de Laplace, échelle" if self.noise.laplace else "normale, écart type"
+            notes.append(f"Un nombre tiré au hasard (loi {law} {self.noise.scale:g}) est ajouté à chaque valeur.")
+        return " ".join(notes)
+
+
+TECHNIQUES = tuple(Technique.model_fields)
+"""The names of all techniques."""
+NUMERIC = ("round", "coding", "noise")
+"""The techniques that leave numbers numbers."""
+_CODING = ("bottom_code", "top_code")

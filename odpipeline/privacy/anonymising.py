@@ -117,23 +117,11 @@ def _view(
 ) -> None:
     """The view `name` of `source`, each column in its role."""
     chosen = [
-        f"{_expression(connection, dataset, column, role, source, salt)} AS {quote(column)}"
+        f"{techniques.expression(connection, dataset, column, role, source, salt)} AS {quote(column)}"
         for column, role in stated.items()
         if role != "drop"
     ]
     connection.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT {', '.join(chosen)} FROM {source} r")
-
-
-def _expression(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, name: str, role: Role, rows: str, salt: str
-) -> str:
-    if isinstance(role, str):
-        return f"r.{quote(name)}"
-    if role.pseudonymise is not None:
-        return techniques.pseudonymise(connection, dataset, name, role.pseudonymise, salt)
-    if role.generalise is not None:
-        return techniques.generalise(connection, dataset, name, role.generalise, rows)
-    raise PrivacyError("a technique is empty", where=dataset.place("privacy", "columns", name), mend="name one way")
 
 
 def _suppression(dataset: Dataset, suppressed: int, rows: int) -> Finding:
