@@ -133,10 +133,18 @@ def speed(work: Path) -> None:
 
 def _python(pattern: str) -> str:
     """RE2's classes of letters in the spelling of Python's own expressions."""
-    upper = "A-ZÀ-ÖØ-Þ"
-    spelled = pattern.replace(r"[\p{Lu}]", f"[{upper}]").replace(r"\p{Lu}", f"[{upper}]")
-    spelled = re.sub(r"\[([^\]]*)\\p\{L\}([^\]]*)\]", r"[\1A-Za-zÀ-ÿ\2]", spelled)
-    return spelled.replace(r"\p{L}", "[A-Za-zÀ-ÿ]").replace(r"\P{N}", "[^0-9]")
+    classes = {r"\p{Lu}": "A-ZÀ-ÖØ-Þ", r"\p{L}": "A-Za-zÀ-ÿ", r"\p{N}": "0-9", r"\P{N}": "^0-9"}
+    spelled, inside, at = "", False, 0
+    while at < len(pattern):
+        name = next((one for one in classes if pattern.startswith(one, at)), "")
+        if name:
+            spelled += classes[name] if inside else f"[{classes[name]}]"
+            at += len(name)
+            continue
+        inside = (inside or pattern[at] == "[") and pattern[at] != "]"
+        spelled += pattern[at]
+        at += 1
+    return spelled
 
 
 def main() -> None:

@@ -88,6 +88,54 @@ def test_typography_hides_nothing(tmp_path: Path) -> None:
         assert "identifier_nir" in _scanned(tmp_path, [hidden]), hidden
 
 
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ("0 612 345 678", "phone"), ("0612 345 678", "phone"), ("06 - 12 - 34 - 56 - 78", "phone"),
+        ("(+33)6 12 34 56 78", "phone"), ("+ 33 6 12 34 56 78", "phone"), ("Tel0612345678", "phone"),
+        ("0612345678_x", "phone"), ("06\t12\t34\t56\t78", "phone"),
+        ("٠٦12345678", "phone"), ("06\u200b12 34\u200b 56 78", "phone"), ("née à Lyon le 12/03/1980", "birth_date"),
+        ("ne\u0301 le 12/03/1980", "birth_date"), ("ＦＲ76 3000 6000 0112 3456 7890 189", "iban"),
+        ("BE68 5390 0754 7034 pour le loyer", "iban"),
+    ],
+)  # fmt: skip
+def test_other_writings_are_found_as_well(tmp_path: Path, cell: str, name: str) -> None:
+    assert f"identifier_{name}" in _scanned(tmp_path, [cell, "rien"])
+
+
+def test_a_few_real_ones_are_found_among_many_others(tmp_path: Path) -> None:
+    r = random.Random(11)
+    orders = [f"1{r.randrange(10**14):014}" for _ in range(3000)]
+    real = [POSITIVE["nir"](r) for _ in range(20)]
+    assert "identifier_nir" in _scanned(tmp_path, [*orders, *real])
+    assert list(_scanned(tmp_path, orders)) == ["identifiers"]
+    assert "identifier_nir" in _scanned(tmp_path, [*orders[:10], real[0]])
+
+
+def test_a_name_in_two_columns_is_a_name(tmp_path: Path) -> None:
+    parquet, csv = tmp_path / "r.parquet", tmp_path / "r.csv"
+    dataset: Dataset = a_dataset("d", fields=[{"name": "prenom"}, {"name": "nom"}], key=[])
+    for last, found in (("nom", True), ("total", False)):
+        with duckdb.connect() as connection:
+            rows = ", ".join(
+                f"('{first}', 'X{n}')" for n, first in enumerate(("Léa", "JEAN-PIERRE", "zoé", "Ibrahima"))
+            )
+            connection.execute(f"CREATE TABLE t AS SELECT * FROM (VALUES {rows}) v(prenom, {last})")
+            connection.execute(f"COPY t TO '{parquet}' (FORMAT parquet)")
+            connection.execute(f"COPY t TO '{csv}' (HEADER)")
+        told = {one.rule: one for one in scan(parquet, csv, dataset, DuckSettings())}
+        assert ("identifier_name" in told) is found
+        if found:
+            assert told["identifier_name"].counts == {"cells": 3, "filled": 4}
+            assert told["identifier_name"].blocks
+
+
+def test_mobile_numbers_without_their_zero_are_told_where_a_column_is_made_of_them(tmp_path: Path) -> None:
+    r = random.Random(2)
+    assert _scanned(tmp_path, [600000000 + r.randrange(10**8) for _ in range(40)], "BIGINT")["identifier_phone"].blocks
+    assert list(_scanned(tmp_path, [r.randrange(10**8, 10**9) for _ in range(400)], "BIGINT")) == ["identifiers"]
+
+
 def test_numbers_hold_numbers(tmp_path: Path) -> None:
     for kind in ("BIGINT", "DOUBLE"):
         assert "identifier_nir" in _scanned(tmp_path, [295109912611193, 1], kind)

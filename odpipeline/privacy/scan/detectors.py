@@ -62,8 +62,9 @@ def _nif(text: str) -> bool:
 
 
 def _iban(text: str) -> bool:
-    """ISO 13616, with the length and the national key of its country."""
-    return bool(iban.is_valid(_compact(text)))
+    """ISO 13616, with the length of its country; what follows in the text may look like more of it."""
+    plain = _compact(text)
+    return any(iban.is_valid(plain[:end], check_country=False) for end in range(len(plain), 14, -1))
 
 
 def _rib(text: str) -> bool:
@@ -95,7 +96,7 @@ def _siret(text: str) -> bool:
 
 def _phone(text: str) -> bool:
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(text, "FR"))
+        return phonenumbers.is_valid_number(phonenumbers.parse(re.sub(r"\s", " ", text), "FR"))
     except phonenumbers.NumberParseException:
         return False
 
@@ -153,7 +154,8 @@ _STREET = (
 DETECTORS: tuple[Detector, ...] = (
     Detector(
         "nir",
-        rf"{_START}([1-478]{_SEPARATED}\d{{2}}{_SEPARATED}\d{{2}}{_SEPARATED}(?:\d{{2}}|2[ABab]){_SEPARATED}\d{{3}}"
+        rf"{_START}([1-478]{_SEPARATED}\d{{2}}{_SEPARATED}(?:0[1-9]|1[0-2]|20|3[0-9]|4[0-2]){_SEPARATED}"
+        rf"(?:\d{{2}}|2[ABab]){_SEPARATED}\d{{3}}"
         rf"{_SEPARATED}\d{{3}}[ .-]?(?:/ ?)?\d{{2}})\b",
         _nir, 1 / 97,
     ),
@@ -171,8 +173,9 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("email", r"([A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:[.][A-Za-z0-9-]+)*[.][A-Za-z]{2,})", _always),
     Detector(
         "phone",
-        r"(?:^|[^0-9A-Za-z+])((?:(?:[+]|00)(?:33|262|508|590|594|596) ?(?:[(]0[)])?[ .-]?|0)[1-9]"
-        r"(?:[ ./-]{0,2}\d{2}){4})\b",
+        r"(?:^|[^0-9][ ./-]|[^0-9A-Za-z+ ./-]|(?i:t[ée]l|port|mob|fax))"
+        r"((?:[(]?(?:[+] ?|00)(?:33|262|508|590|594|596)[)]? ?(?:[(]0[)])?[ .-]?|0[ \t]?)"
+        r"[1-9](?:[ ./\t-]{0,3}\d){8})(?:$|[^0-9 ./-]|[ ./-]+(?:$|[^0-9 ./-]))",
         _phone,
     ),
     Detector(
@@ -195,13 +198,17 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("driving_licence", r"(?i:permis(?: de conduire)?)\P{N}{0,20}(\d{2}[A-Za-z]{2}\d{5}|\d{12})\b", _always),
     Detector(
         "birth_date",
-        r"(?i:n[ée]e?s? (?:le|en)|naissance|\bn[ée]e? ?:)\P{N}{0,16}"
+        r"(?:(?:^|[^\p{L}])(?i:n[ée]e?s?)[^\p{N}\p{L}]\P{N}{0,40}|(?i:naissance)\P{N}{0,16})"
         r"(\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}|\d{4}-\d{2}-\d{2}|\d{1,2}(?:er)? \p{L}{3,9}[.]? \d{4})",
         _always,
     ),
     Detector("ine", rf"{_START}(\d{{9}}[A-HJ-NP-Z]{{2}}|\d{{10}}[A-HJ-NP-Z])\b", _always, sure=False),
-    Detector("coordinates", r"((?:4[1-9]|5[01])[.]\d{5,}[°]?\s?N?\s?[ ,;/]\s?-?\d[.]\d{5,})", _always, sure=False,
-             persons=True),
+    Detector(
+        "coordinates",
+        r"((?:4[1-9]|5[01])[.]\d{5,}[°]?\s?N?\s?[ ,;/]\s?-?\d[.]\d{5,}|"
+        r"-?\d[.]\d{5,}[ ,;/]\s?(?:4[1-9]|5[01])[.]\d{5,})",
+        _always, sure=False, persons=True,
+    ),
     Detector(
         "ip_address",
         r"(?:^|[^0-9A-Za-z.:])((?:\d{1,3}[.]){3}\d{1,3}|(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f:]{1,20})"
@@ -217,3 +224,12 @@ DETECTORS: tuple[Detector, ...] = (
     ),
 )  # fmt: skip
 """Each identifier's detector, those with check digits first."""
+
+MOBILE = Detector("phone", r"^((?:33)?[1-9]\d{8})$", lambda text: text.removeprefix("33")[0] in "67", 2 / 9, sure=False)
+"""Telephone numbers that a spreadsheet took for numbers, without their zero: told where a column is made of mobiles."""
+
+
+def is_first_name(text: str) -> bool:
+    """Whether `text` is a first name of the list, and nothing else."""
+    parts = text.strip().split("-")
+    return bool(parts) and all(_plain(part) in _FIRST for part in parts)

@@ -1,7 +1,7 @@
 """The most frequent French first names, by which a first and last name are told in text.
 
-From INSEE's fichier des prénoms (births since 1900, Licence Ouverte): the names that most living persons bear, of both
-sexes. A name that is not here is not found: the detector is list-based, and measured on names of the list.
+The names that most living persons in France bear, of both sexes, written down from common knowledge. A name that is
+not here is not found: the detector is list-based, and measured on names of the list.
 """
 
 _NAMES = """

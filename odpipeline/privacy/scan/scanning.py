@@ -7,36 +7,45 @@ this module is a name of a column, a name of an identifier, and numbers. A scan 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from odpipeline.conform.columns import folded
 from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.duck import DuckSettings, connect, literal, quote
 from odpipeline.errors import PrivacyError
-from odpipeline.privacy.scan.detectors import DETECTORS, Detector
+from odpipeline.privacy.scan.detectors import DETECTORS, MOBILE, Detector, is_first_name
 from odpipeline.verdict import Finding, Severity
 
 _NUMBERS = ("nir", "nif", "card", "rpps", "siret")
-"""What a column of numbers can hold; the least of them has eleven digits."""
+"""What a column of numbers can hold, mobile telephones aside; the least of them has nine digits."""
 _NUMERIC = ("BIGINT", "INTEGER", "DOUBLE", "HUGEINT")
 _TEXT = "VARCHAR"
-_ODD = "\u00a0\u202f\u2009\u2007\u2010\u2011\u2012\u2013\u2014\u2212０１２３４５６７８９＠．"
-_USUAL = "    ------0123456789@."
-"""Blanks, dashes, digits and signs that look like the usual ones, so that nobody hides a number by its typography."""
+_WIDE = "".join(map(chr, range(0xFF01, 0xFF5F)))
+_ODD = (
+    "\u00a0\u202f\u2002\u2003\u2007\u2008\u2009\u2010\u2011\u2012\u2013\u2014\u2212٠١٢٣٤٥٦٧٨٩"
+    + _WIDE + "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+)  # fmt: skip
+_USUAL = "       ------0123456789" + "".join(chr(ord(sign) - 0xFEE0) for sign in _WIDE)
+"""Blanks, dashes, digits and letters that look like the usual ones; the last of `_ODD` stand for nothing."""
 _WORTH = (
     r"(?:\d[^0-9\n]{0,3}){8}|@|\p{L}[.]? \p{Lu}|\d[., ]{0,2}\p{L}{1,8}[., ]{1,2}\p{L}|\d{1,3}[.]\d{1,3}[.]\d|"
     r"[A-Z]{2}[ -]?\d{3}[ -]?[A-Z]{2}|\d{2}[ -][A-Z]{2,3}[ -]\d|[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-|"
     "[0-9A-Fa-f]{1,2}:[0-9A-Fa-f]{1,2}[0-9A-Fa-f:]|(?i:n[ée]e?s?[ :]|naiss|passe|identit|cni|s[ée]jour|permis)"
 )
 """What a cell must have to be looked at more closely: most have nothing of it, and one pass over all tells."""
+_MADE_OF_NAMES = 0.5
+"""From which share of its cells on a column is one of first names."""
 _MOST = 10_000
 """Candidates that are judged at a time."""
 _WHOLE_COLUMN = 0.2
 """From which share of the filled cells on a column is made of an identifier."""
-_FEWEST_BY_CHANCE = 10
+_FAMILY_NAME = re.compile(r"(^|_)(nom|noms|nomfamille|patronyme|lastname|surname)(_|$)")
+"""Columns of family names, by their names: beside one of them, a column of first names is a list of persons."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +77,15 @@ def scan(parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings) -> tupl
                 sums = _sums(connection, relation, types)
                 new = {name: kind for name, kind in types.items() if read.get(name) != sums[name]}
                 read |= sums
-                for found in _looked_through(connection, relation, new, filled, dataset):
+                found_here = [
+                    *_looked_through(connection, relation, new, filled, dataset),
+                    *_first_names(connection, relation, new, filled, dataset),
+                ]
+                for found in found_here:
                     known = hits.get((found.column, found.detector.name))
                     if known is None or known.cells < found.cells:
                         hits[found.column, found.detector.name] = found
-    except duckdb.Error as error:
+    except Exception as error:  # noqa: BLE001 - a scan that did not end is a refusal
         raise PrivacyError(
             f"the written files could not be looked through for identifiers of persons ({type(error).__name__})",
             where=dataset.place("privacy"),
@@ -123,14 +136,44 @@ def _looked_through(
     about_persons = dataset.personal_data is PersonalData.PRESENT
     for place, (column, kind) in enumerate(types.items()):
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE looked AS SELECT c{place} AS cell, count(*) AS n FROM rows_looked "
-            f"WHERE c{place} IS NOT NULL GROUP BY 1"
+            f"CREATE OR REPLACE TEMP TABLE looked AS SELECT nfc_normalize(c{place}) AS cell, count(*) AS n "
+            f"FROM rows_looked WHERE c{place} IS NOT NULL GROUP BY 1"
         )
-        for detector in DETECTORS:
-            if (detector.persons and not about_persons) or (kind != _TEXT and detector.name not in _NUMBERS):
+        for detector in DETECTORS if kind == _TEXT else (*DETECTORS, MOBILE):
+            usual = detector.persons and not about_persons
+            if usual or (kind != _TEXT and detector.name not in _NUMBERS and detector is not MOBILE):
                 continue
             if cells := _judged(connection, detector):
                 yield _Hits(detector, column, cells, filled[column])
+
+
+def _first_names(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    types: Mapping[str, str],
+    filled: Mapping[str, int],
+    dataset: Dataset,
+) -> Iterator[_Hits]:
+    """A name split over two columns: one made of first names, in a dataset about persons or beside family names."""
+    about_persons = dataset.personal_data is PersonalData.PRESENT
+    if not about_persons and not any(_FAMILY_NAME.search(folded(name, dataset)) for name in types):
+        return
+    [detector] = [one for one in DETECTORS if one.name == "name"]
+    for column in (name for name, kind in types.items() if kind == _TEXT):
+        answer = connection.execute(
+            f"SELECT {quote(column)}, count(*) FROM {relation} WHERE length({quote(column)}) < 40 GROUP BY 1"
+        )
+        cells = 0
+        while batch := answer.fetchmany(_MOST):
+            cells += sum(int(n) for text, n in batch if is_first_name(text))
+        if cells > 1 and cells >= _MADE_OF_NAMES * filled[column]:
+            yield _Hits(detector, column, cells, filled[column])
+
+
+def _as_usual(cell: str) -> str:
+    """SQL: the text with usual signs; as many bytes as letters are ASCII alone, and stay as they are."""
+    usual = f"translate({cell}, {literal(_ODD)}, {literal(_USUAL)})"
+    return f"(CASE WHEN strlen({cell}) = length({cell}) THEN {cell} ELSE {usual} END)"
 
 
 def _worth(column: str, kind: str) -> str:
@@ -138,8 +181,8 @@ def _worth(column: str, kind: str) -> str:
     cell = quote(column)
     if kind != _TEXT:
         number = f"TRY_CAST({cell} AS DOUBLE)"
-        return f"CASE WHEN abs({number}) >= 1e10 THEN regexp_replace(CAST({cell} AS VARCHAR), '[.]0$', '') END"
-    usual = f"translate({cell}, {literal(_ODD)}, {literal(_USUAL)})"
+        return f"CASE WHEN abs({number}) >= 1e8 THEN regexp_replace(CAST({cell} AS VARCHAR), '[.]0$', '') END"
+    usual = _as_usual(cell)
     return f"CASE WHEN regexp_matches({usual}, {literal(_WORTH)}) THEN {usual} END"
 
 
@@ -160,7 +203,7 @@ def _judged(connection: duckdb.DuckDBPyConnection, detector: Detector) -> int:
 
 def candidates(connection: duckdb.DuckDBPyConnection, relation: str, detector: Detector) -> set[str]:
     """The texts in the column `cell` of `relation` that hold what `detector` looks for: to measure it by."""
-    usual = f"translate(cell, {literal(_ODD)}, {literal(_USUAL)})"
+    usual = _as_usual("cell")
     found = connection.execute(
         f"SELECT cell, regexp_extract_all({usual}, {literal(detector.pattern)}, 1) FROM {relation} "
         f"WHERE regexp_matches({usual}, {literal(_WORTH)}) AND regexp_matches({usual}, {literal(detector.pattern)})"
@@ -170,7 +213,7 @@ def candidates(connection: duckdb.DuckDBPyConnection, relation: str, detector: D
 
 def _by_chance(chance: float, candidates: int, right: int) -> bool:
     """Whether so many of the candidates pass the check digit by accident (four standard deviations of a binomial)."""
-    if not chance or candidates < _FEWEST_BY_CHANCE:
+    if candidates * chance < 1:  # then chance would hardly have made one
         return False
     return right <= candidates * chance + 4 * math.sqrt(candidates * chance * (1 - chance))
 
