@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from odpipeline.cli import approvals, declaring, private_zone, quality, reporting, running, serving, validating
+from odpipeline.cli import approvals, declaring, privacy, private_zone, quality, reporting, running, serving, validating
 from odpipeline.cli.application import app
 from odpipeline.errors import OdpError
 
@@ -22,5 +22,6 @@ def main() -> None:
 
 
 __all__ = [
-    "app", "approvals", "declaring", "main", "private_zone", "quality", "reporting", "running", "serving", "validating",
+    "app", "approvals", "declaring", "main", "privacy", "private_zone", "quality", "reporting", "running", "serving",
+    "validating",
 ]  # fmt: skip

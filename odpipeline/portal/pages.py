@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odpipeline.declaration.town import Town
 from odpipeline.journal import Journal
-from odpipeline.portal import quality_pages
+from odpipeline.portal import privacy_pages, quality_pages
 from odpipeline.portal.templating import environment, style
 from odpipeline.quality.wording import LANGUAGES
 from odpipeline.store import Store, layout
@@ -20,7 +20,7 @@ SHOWN_VERSIONS = 20
 
 
 def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
-    """Write `index.html`, `dataset/<id>.html`, `quality/<id>/<n>.html` and `style.css`; where the index is now.
+    """Write `index.html`, `dataset/<id>.html`, `quality/<id>/<n>.html`, `privacy/<id>.html`, `style.css`; the index.
 
     The index comes last: what it links to is there. Pages that have not changed are left alone. From `journal` comes
     what was refused since; without it nothing is said of that.
@@ -34,6 +34,9 @@ def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
     for release in releases:
         versions = store.versions(release.dataset, SHOWN_VERSIONS)
         refused = quality_pages.write(store, engines, release, journal)
-        page = pages.get_template("dataset.html").render(release=release, versions=versions, refused=refused)
+        persons = privacy_pages.write(store, engines, release)
+        page = pages.get_template("dataset.html").render(
+            release=release, versions=versions, refused=refused, persons=persons
+        )
         store.write(f"dataset/{release.dataset}.html", page.encode())
     return store.write(layout.INDEX, pages.get_template("index.html").render(releases=releases).encode())

@@ -14,6 +14,7 @@ from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy import measuring_models
+from odpipeline.privacy.roles import Role, roles
 from odpipeline.verdict import Finding
 
 
@@ -100,11 +101,25 @@ def _small(connection: duckdb.DuckDBPyConnection, name: str, relation: str, data
     return findings
 
 
+def _public(role: Role) -> str | dict[str, object]:
+    """A role as the public reads it: the technique and its arguments, but for the names of secrets."""
+    if isinstance(role, str):
+        return role
+    said = role.model_dump(mode="json", exclude_defaults=True)
+    return {
+        name: {key: one for key, one in value.items() if key != "secret"} if isinstance(value, dict) else value
+        for name, value in said.items()
+    }
+
+
 def summary(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, object]:
     """What the public reads about anonymisation in `release.json`: techniques, k, and whether it held."""
+    stated = roles(dataset) if dataset.personal_data is PersonalData.PRESENT else {}
     return {
         "personal_data": str(dataset.personal_data),
         "legal_basis": dataset.legal_basis,
+        "columns": {name: _public(role) for name, role in stated.items() if role != "drop"},
+        "dropped_columns": sum(role == "drop" for role in stated.values()),
         "quasi_identifiers": list(dataset.privacy.quasi_identifiers),
         "k": dataset.privacy.k if dataset.personal_data is PersonalData.PRESENT else None,
         "small_cells": dict(dataset.privacy.small_cells),

@@ -16,9 +16,13 @@ from odpipeline.errors import OdpError
 from odpipeline.profiling.looking import Profile, profile
 from odpipeline.profiling.proposing import Advice, Proposal, proposed, with_own
 from odpipeline.profiling.trying import Tried, tried
+from odpipeline.profiling.what_if import WhatIf, what_if
 from odpipeline.profiling.writing import write
 
-__all__ = ["Advice", "Profile", "Proposal", "Tried", "draft", "profile", "proposed", "tried", "with_own", "write"]
+__all__ = [
+    "Advice", "Profile", "Proposal", "Tried", "WhatIf", "draft", "profile", "proposed", "tried", "what_if",
+    "with_own", "write",
+]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 

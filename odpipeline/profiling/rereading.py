@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Reread:
     why: str = ""
 
 
-def reread(dataset: Dataset, zones: Zones, most: int | None = None) -> Iterator[Reread]:
+def reread(dataset: Dataset, zones: Zones, most: int | None = None) -> Generator[Reread]:
     """The captures that are kept, the last seen first, `most` at most.
 
     Raises: OdpError when there is none, when a run is under way, or when the key of the private zone is not set.

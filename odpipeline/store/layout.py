@@ -114,6 +114,12 @@ def quality_page(dataset: str, number: int, language: str) -> str:
     return f"quality/{dataset}/{number}" + ("" if language == "fr" else f".{language}") + ".html"
 
 
+def privacy_page(dataset: str, language: str) -> str:
+    """The page about the protection of persons in the current version; the French one has the short name."""
+    home(dataset)
+    return f"privacy/{dataset}" + ("" if language == "fr" else f".{language}") + ".html"
+
+
 def numbers(names: list[str]) -> list[int]:
     """The version numbers among the `names` of a versions folder, ascending."""
     return sorted(int(name) for name in names if _VERSION.fullmatch(name))
