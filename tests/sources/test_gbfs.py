@@ -121,7 +121,7 @@ def test_a_declared_host_is_sent_no_secret(server, other, order, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"ttl": 120, "last_updated": int(time.time()) - 5}, "within the ttl of the last capture"),
+        ({"ttl": 3600, "last_updated": int(time.time()) - 5}, "within the ttl of the last capture"),
         ({}, "same last_updated"),
     ],
 )
