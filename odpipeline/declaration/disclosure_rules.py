@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from odpipeline.declaration.builtin_hierarchies import BUILTIN
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
@@ -85,7 +86,12 @@ def _distances(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
         if said.hierarchy is not None:
             if said.distance != "hierarchical":
                 yield (*place, "hierarchy"), "a hierarchy belongs to `distance: hierarchical`; say so, or remove it"
-            if why := hierarchies.levels(said.hierarchy)[1]:
+            if said.hierarchy in BUILTIN:
+                yield (
+                    (*place, "hierarchy"),
+                    "the hierarchy of sensitive values is a file; write one, relative to the town",
+                )
+            elif why := hierarchies.levels(said.hierarchy)[1]:
                 yield (*place, "hierarchy"), why
         if said.distance == "ordered" and column in published and published[column].type not in _ORDERED:
             kind = published[column].type

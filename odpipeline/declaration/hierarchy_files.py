@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
+from odpipeline.declaration.builtin_hierarchies import BUILTIN
 from odpipeline.declaration.drafts import inside
 
 
 class Hierarchies:
-    """The hierarchy files of a town, each read once."""
+    """The hierarchies of a town: its files, each read once, and the built-in ones."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -26,6 +27,8 @@ class Hierarchies:
 
         The text begins with the file and, where there is one, the line; it never holds a value of the file.
         """
+        if relative in BUILTIN:
+            return len(BUILTIN[relative].levels), ""
         if relative not in self._known:
             self._known[relative] = self._read(relative)
         return self._known[relative]
@@ -41,7 +44,10 @@ class Hierarchies:
         except csv.Error as error:
             return 0, f"{relative} cannot be read ({error}); part the values by semicolons and close the quotes"
         except OSError:
-            return 0, f"there is no file {relative}; write it, or correct the path (relative to the town)"
+            remedy = "write it, or correct the path (relative to the town)"
+            if not Path(relative).suffix:
+                remedy += f"; without a file there are {', '.join(BUILTIN)}"
+            return 0, f"there is no file {relative}; {remedy}"
 
 
 def _nested(lines: Iterable[str], relative: str) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from odpipeline import __version__
 from odpipeline.declaration import checking, foreign_keys, secret_rules
+from odpipeline.declaration.builtin_hierarchies import BUILTIN
 from odpipeline.declaration.checking import Bench
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.drafts import ASSETS, TOWN_FILE, Draft, default_faults, drafts, parsed
@@ -182,4 +183,4 @@ def _hierarchy_files(dataset: Dataset) -> list[Path]:
     roles = (role for role in dataset.privacy.columns.values() if isinstance(role, Technique))
     named = [role.generalise.hierarchy for role in roles if role.generalise]
     named += [said.hierarchy for said in dataset.privacy.closeness.values()]
-    return [dataset.root / file for file in named if file]
+    return [dataset.root / file for file in named if file and file not in BUILTIN]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odpipeline.declaration import disclosure_rules
+from odpipeline.declaration.builtin_hierarchies import BUILTIN
 from odpipeline.declaration.dataset import Dataset, TableField
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
@@ -66,8 +67,12 @@ def _generalise(field: TableField, said: Generalise, hierarchies: Hierarchies) -
         yield way, f"{way} needs a field of type {fitting}, and {field.name!r} is {field.type}; use another way"
     if said.hierarchy is not None:
         levels, why = hierarchies.levels(said.hierarchy)
+        builtin = BUILTIN.get(said.hierarchy)
         if why:
             yield "hierarchy", why
+        elif builtin and field.type not in builtin.fits:
+            fitting = " or ".join(builtin.fits)
+            yield "hierarchy", f"the hierarchy {said.hierarchy} is for {fitting}, and {field.name!r} is {field.type}"
         else:
             yield from disclosure_rules.level(said, levels)
     elif "level" in said.model_fields_set:

@@ -29,7 +29,7 @@ class Generalise(Closed):
     bands: int | None = Field(default=None, ge=1)
     """The width of number bands: 10 gives `20-29`."""
     hierarchy: str | None = None
-    """A generalisation file `leaf;level 1;level 2…`, relative to the town."""
+    """A file `leaf;level 1;level 2…` of the town, or one of `age`, `date`, `naf`, `csp`, `iris`, `commune`."""
     level: Level = 1
     """The level of the hierarchy, from 1; or `optimal`: the least loss at which k holds, chosen for each release."""
     at_least: int = Field(default=0, ge=0)

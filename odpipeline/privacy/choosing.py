@@ -114,21 +114,23 @@ def _problem(
             quasi.append(Quasi(column))
             continue
         where = dataset.place("privacy", "columns", column)
-        table = _ladder(connection, dataset, str(said.hierarchy), column, where)
+        table = _ladder(connection, dataset, str(said.hierarchy), column, relation, where)
         quasi.append(Quasi(column, table, said.at_least, said.at_most, said.weight, where))
     sensitive = []
     for column in dict.fromkeys([*rules.diversity, *rules.closeness]):
         closeness, where = rules.closeness.get(column), dataset.place("privacy", "closeness", column)
         file = closeness.hierarchy if closeness else None
         sensitive.append(
-            Quasi(column, _ladder(connection, dataset, file, column, where) if file else None, where=where)
+            Quasi(column, _ladder(connection, dataset, file, column, relation, where) if file else None, where=where)
         )
     return lattice.load(connection, relation, quasi, sensitive)
 
 
-def _ladder(connection: duckdb.DuckDBPyConnection, dataset: Dataset, hierarchy: str, column: str, where: str) -> str:
+def _ladder(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, hierarchy: str, column: str, relation: str, where: str
+) -> str:
     table = f"ladder_{column}"
-    hierarchies.ladder(connection, dataset.root / hierarchy, table, where=where)
+    hierarchies.ladder(connection, dataset.root, hierarchy, table, relation, column, where=where)
     return table
 
 

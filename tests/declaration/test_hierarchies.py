@@ -51,3 +51,31 @@ def test_a_level_that_is_not_there(town):
 def test_the_last_level_is_there(town):
     town.aides(("hierarchy: iris.csv", "hierarchy: iris.csv, level: 2"))
     assert town.dataset("aides").privacy.columns["iris"].generalise.level == 2
+
+
+@pytest.mark.parametrize(
+    ("role", "message"),
+    [
+        ("{hierarchy: age, level: 5}", "age has 4 level(s) above the leaf; choose one of them"),
+        ("{hierarchy: naf}", "the hierarchy naf is for string, and 'age' is integer"),
+        ("{hierarchy: ages}", ("there is no file ages; write it, or correct the path (relative to the town); without "
+                               "a file there are age, date, naf, csp, iris, commune")),
+    ],
+)  # fmt: skip
+def test_a_built_in_hierarchy_that_does_not_fit(town, role, message):
+    town.aides(("{generalise: {bands: 10}}", f"{{generalise: {role}}}"))
+    assert town.faults() == [f"assets/social/aides.yaml:12: {message}"]
+
+
+def test_a_built_in_hierarchy_needs_no_file(town):
+    town.aides(
+        ("{bands: 10}", "{hierarchy: age, level: optimal}"), ("hierarchy: iris.csv", "hierarchy: iris, level: 2")
+    )
+    town.read()
+
+
+def test_sensitive_values_have_a_hierarchy_of_their_own(town):
+    close = "k: 11\n  closeness: {montant: {t: 0.2, distance: hierarchical, hierarchy: age}}"
+    town.aides(("k: 11", close))
+    what = "the hierarchy of sensitive values is a file; write one, relative to the town"
+    assert town.faults() == [f"assets/social/aides.yaml:15: {what}"]

@@ -9,6 +9,7 @@ from odpipeline.declaration.techniques import Generalise
 from odpipeline.duck import quote
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy import hierarchies
+from odpipeline.privacy.builtin_ladders import LADDERS
 
 
 def generalise(
@@ -42,13 +43,14 @@ def _by_hierarchy(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, column: str, technique: Generalise, rows: str
 ) -> str:
     where = dataset.place("privacy", "columns", column)
-    table = f"hierarchy_{column}"
-    file = dataset.root / str(technique.hierarchy)
-    hierarchies.load(connection, file, int(technique.level), table, where=where)
+    table, hierarchy = f"hierarchy_{column}", str(technique.hierarchy)
+    hierarchies.ladder(connection, dataset.root, hierarchy, table, rows, column, where=where)
     if unknown := hierarchies.outside(connection, table, rows, column):
+        remedy = "correct them in the source system"
         raise PrivacyError(
-            f"{unknown} rows hold a value of {column} that {technique.hierarchy} does not know",
+            f"{unknown} rows hold a value of {column} that {hierarchy} does not know",
             where=where,
-            mend="add the missing leaves to the hierarchy, or correct the values in the source system",
+            mend=remedy if hierarchy in LADDERS else f"add the missing leaves to the hierarchy, or {remedy}",
         )
-    return f"(SELECT any_value(h.coarse) FROM {quote(table)} h WHERE h.leaf = CAST(r.{quote(column)} AS VARCHAR))"
+    rung = f"level_{int(technique.level)}" if technique.level else "leaf"
+    return f"(SELECT any_value(h.{rung}) FROM {quote(table)} h WHERE h.leaf = CAST(r.{quote(column)} AS VARCHAR))"
