@@ -35,7 +35,7 @@ fields:
   - {name: courriel, format: email}
   - {name: siret}
   - {name: demande, type: number}
-  - {name: accorde, type: number, constraints: {minimum: 0, maximum: 99999999}}
+  - {name: accorde, type: number, constraints: {minimum: 0, maximum: 999999999}}
   - {name: jour, type: date}
   - {name: quartier}
 key: [numero]
@@ -103,7 +103,7 @@ def _town(folder: Path, failing: str) -> Path:
 def _rows(tag: str, spoilt: int) -> Iterator[str]:
     """Ten rows that can be published, then spoilt ones: unreadable, failing by themselves, failing together."""
     for n in range(10):
-        yield _row(tag, n, "accorde", f"canari-{tag}-{n}@ville.example", "73282932000074", f"{8_641_000 + n}")
+        yield _row(tag, n, "accorde", f"canari-{tag}-{n}@ville.example", "73282932000074", f"{86_413_570 + n}")
     for n in range(10, 10 + spoilt):
         yield _row(tag, n, f"canari-statut-{tag}", f"canari-{tag}", f"canari-{tag}", f"canari-{tag}")
 
@@ -127,7 +127,7 @@ def _row(tag: str, n: int, statut: str, courriel: str, siret: str, amount: str) 
 
 def _heard(text: str, tag: str) -> list[str]:
     """The canaries that sing in `text`."""
-    return [sign for sign in ("canari", tag, "86410", "1931-07-0") if sign in text]
+    return [sign for sign in ("canari", tag, "8641357", "1931-07-0") if sign in text]
 
 
 def _deliver(root: Path, tag: str, spoilt: int) -> None:
