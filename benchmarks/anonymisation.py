@@ -94,9 +94,9 @@ def ours(folder: str, k: str, limit: str, score: str) -> None:
     started = time.perf_counter()
     with connect(DuckSettings(spill=Path(folder) / "spill")) as connection:
         quasi = json.loads((Path(folder) / "quasi.json").read_text())
-        for name in quasi:
-            hierarchies.ladder(connection, Path(folder) / f"{name}.csv", f"l_{name}", where="")
         relation = f"read_csv({literal(Path(folder) / 'rows.csv')}, delim=';', header=true, all_varchar=true)"
+        for name in quasi:
+            hierarchies.ladder(connection, Path(folder), f"{name}.csv", f"l_{name}", relation, name, where="")
         problem = load(connection, relation, [Quasi(name, f"l_{name}") for name in quasi])
     loaded = time.perf_counter()
     found = solve(problem, int(k), limit=float(limit), score=score, seconds=600)

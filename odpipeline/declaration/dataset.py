@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -14,6 +14,7 @@ from odpipeline.declaration.custom_checks import CustomCheck
 from odpipeline.declaration.disclosure import Closeness, Differencing, Diversity, Score
 from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.identifiers import Allowed
+from odpipeline.declaration.profiles import PROFILES, Profile, ProfileName, Rules, with_defaults
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.techniques import NUMERIC, Technique
 from odpipeline.declaration.territory import Territory
@@ -142,6 +143,13 @@ class FileFormat(Closed):
 class Privacy(Closed):
     """How personal data is anonymised before anything is staged."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _profiled(cls, said: Any) -> Any:
+        return with_defaults(said) if isinstance(said, dict) else said
+
+    rules: ProfileName | Rules | None = None
+    """The profile to hold to, which also gives `k`; `{profile: …, because: …}` when something is looser."""
     columns: dict[str, Literal["keep", "drop"] | Technique] = {}
     """Each field's role: `keep`, `drop`, or a technique such as `{pseudonymise: …}`."""
     quasi_identifiers: tuple[str, ...] = ()
@@ -168,6 +176,12 @@ class Privacy(Closed):
     """Count column → least count that may be published; rows below are suppressed."""
     allowed: dict[str, tuple[Allowed, ...]] = {}
     """Column → identifiers of persons that it holds on purpose: `{contact: [{identifier: email, because: …}]}`."""
+
+    @property
+    def profile(self) -> Profile | None:
+        """The rules of the named profile."""
+        name = self.rules.profile if isinstance(self.rules, Rules) else self.rules
+        return PROFILES[name] if name else None
 
     @property
     def searched(self) -> tuple[str, ...]:

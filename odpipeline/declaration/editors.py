@@ -30,6 +30,7 @@ from odpipeline.declaration.dataset import (
 from odpipeline.declaration.disclosure import Closeness, Diversity, RecursiveDiversity
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
+from odpipeline.declaration.profiles import Rules
 from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
 from odpipeline.declaration.techniques import Generalise, Mask, Noise, Pseudonymise, Technique
 from odpipeline.declaration.town import Night, Publisher, System, Town
@@ -92,6 +93,7 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("`lookup:` of a field", Lookup),
     ("`constraints:` of a field", Constraints),
     ("`privacy:`", Privacy),
+    ("`privacy.rules:`", Rules),
     ("`privacy.columns:`, a technique", Technique),
     ("`pseudonymise:`", Pseudonymise),
     ("`generalise:`", Generalise),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from odpipeline.declaration import disclosure_rules, technique_rules
+from odpipeline.declaration import disclosure_rules, profile_rules, technique_rules
 from odpipeline.declaration.dataset import Dataset, PersonalData, Privacy
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
@@ -34,6 +34,7 @@ def faults(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
     yield from _roles(dataset)
     yield from _k(dataset)
     yield from _small_cells(dataset)
+    yield from profile_rules.faults(dataset)
     yield from disclosure_rules.faults(dataset, hierarchies)
     for column, role in dataset.privacy.columns.items():
         field = next((field for field in dataset.fields if field.name == column), None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from odpipeline.declaration.dataset import Dataset, PersonalData
+from odpipeline.declaration.profiles import Rules
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy import measuring_models
@@ -112,6 +113,16 @@ def _public(role: Role) -> str | dict[str, object]:
     }
 
 
+def _rules(dataset: Dataset) -> dict[str, object] | None:
+    """The profile that the dataset holds to, and why it may be looser."""
+    rules, profile = dataset.privacy.rules, dataset.privacy.profile
+    if profile is None:
+        return None
+    looser = rules.because if isinstance(rules, Rules) else None
+    name = rules.profile if isinstance(rules, Rules) else rules
+    return {"profile": name, "source": profile.source, "k": profile.k, "least": profile.least, "because": looser}
+
+
 def summary(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, object]:
     """What the public reads about anonymisation in `release.json`: techniques, k, and whether it held."""
     stated = roles(dataset) if dataset.personal_data is PersonalData.PRESENT else {}
@@ -120,6 +131,7 @@ def summary(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, object
         "legal_basis": dataset.legal_basis,
         "columns": {name: _public(role) for name, role in stated.items() if role != "drop"},
         "dropped_columns": sum(role == "drop" for role in stated.values()),
+        "rules": _rules(dataset),
         "quasi_identifiers": list(dataset.privacy.quasi_identifiers),
         "k": dataset.privacy.k if dataset.personal_data is PersonalData.PRESENT else None,
         "small_cells": dict(dataset.privacy.small_cells),

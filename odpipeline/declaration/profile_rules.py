@@ -1,0 +1,56 @@
+"""A dataset that names a profile holds to it, or says why it does not: tighter is free, looser has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.positions import Place
+from odpipeline.declaration.profiles import Rules
+from odpipeline.declaration.techniques import Technique
+
+Faults = Iterator[tuple[Place, str]]
+
+
+def faults(dataset: Dataset) -> Faults:
+    """Every fault of `privacy.rules`, as (place, what)."""
+    rules, profile = dataset.privacy, dataset.privacy.profile
+    if profile is None:
+        return
+    name = rules.rules.profile if isinstance(rules.rules, Rules) else rules.rules
+    place: Place = ("privacy", "rules")
+    if not _applies(dataset):
+        needs = {"small_cells": profile.least, "quasi_identifiers": profile.k, "a mask": profile.masked}
+        told = " or ".join(key for key, needed in needs.items() if needed)
+        yield place, f"rules: {name} has nothing to hold to; declare {told}, or remove it"
+        return
+    looser = list(_looser(dataset))
+    if isinstance(rules.rules, Rules):
+        if not looser:
+            yield (*place, "because"), f"nothing is looser than {name}; write `rules: {name}`"
+        return
+    for where, what in looser:
+        remedy = f"or say why with `rules: {{profile: {name}, because: …}}` (it is published)"
+        yield where, f"{what} (rules: {name}, {profile.source}), {remedy}"
+
+
+def _applies(dataset: Dataset) -> bool:
+    rules, profile = dataset.privacy, dataset.privacy.profile
+    counts = profile is not None and profile.least is not None and bool(rules.small_cells)
+    classes = profile is not None and profile.k is not None and bool(rules.quasi_identifiers)
+    return counts or classes or bool(profile and profile.masked)
+
+
+def _looser(dataset: Dataset) -> Faults:
+    rules, profile = dataset.privacy, dataset.privacy.profile
+    if profile is None:
+        return
+    if profile.k and rules.k and rules.k < profile.k:
+        yield ("privacy", "k"), f"k is at least {profile.k}; raise it"
+    for column, least in rules.small_cells.items():
+        if profile.least and least < profile.least:
+            yield ("privacy", "small_cells", column), f"the least count is {profile.least}; raise it"
+    masked = any(isinstance(role, Technique) and role.mask for role in rules.columns.values())
+    if profile.masked and not masked:
+        what = "names of natural persons are masked; give the beneficiary's field the role `mask`"
+        yield ("privacy", "rules"), what

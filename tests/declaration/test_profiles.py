@@ -1,0 +1,86 @@
+"""A profile gives defaults; tighter is free, looser needs a reason, which is published."""
+
+import pytest
+
+from odpipeline.privacy import summary
+
+RULES = "privacy:\n  rules: {}"
+K = "  k: 11\n"
+
+
+def profiled(town, rules, *changes):
+    town.aides(("privacy:", RULES.format(rules)), *changes)
+
+
+def faults_of(town, rules, *changes):
+    profiled(town, rules, *changes)
+    return [fault.removeprefix("assets/social/aides.yaml:") for fault in town.faults()]
+
+
+@pytest.mark.parametrize("rules", ["social", "fiscal", "health"])
+def test_the_profile_gives_k(town, rules):
+    profiled(town, rules, (K, ""))
+    assert town.dataset("aides").privacy.k == 11
+
+
+def test_a_greater_k_is_free(town):
+    profiled(town, "social", (K, "  k: 20\n"))
+    assert town.dataset("aides").privacy.k == 20
+
+
+def test_a_smaller_k_needs_a_reason(town):
+    source = "loi 51-711 du 7 juin 1951, article 6; INSEE, Filosofi: at least 11"
+    remedy = "or say why with `rules: {profile: social, because: …}` (it is published)"
+    assert faults_of(town, "social", (K, "  k: 5\n")) == [
+        f"15: k is at least 11; raise it (rules: social, {source}), {remedy}"
+    ]
+
+
+def test_the_reason_is_published_with_the_profile_and_its_source(town):
+    profiled(town, "{profile: health, because: accord du DPO du 3 mars}", (K, "  k: 5\n"))
+    dataset = town.dataset("aides")
+    told = summary(dataset, ())["rules"]
+    assert told["because"] == "accord du DPO du 3 mars"
+    assert (told["profile"], told["k"]) == ("health", 11)
+    assert "L1461-2" in told["source"]
+
+
+def test_a_reason_without_anything_looser(town):
+    assert faults_of(town, "{profile: social, because: pour rien}") == [
+        "12: nothing is looser than social; write `rules: social`"
+    ]
+
+
+@pytest.mark.parametrize(("rules", "least"), [("social", 11), ("enterprise", 3), ("first-names", 5)])
+def test_published_counts_have_the_least_of_the_profile(town, rules, least):
+    whole = ("name: montant, type: number", "name: montant, type: integer")
+    cells = (K, f"{K}  small_cells: {{montant: {least - 1}}}\n")
+    [fault] = faults_of(town, rules, whole, cells)
+    assert fault.startswith(f"16: the least count is {least}; raise it (rules: {rules}, ")
+    profiled(town, rules, whole, (K, f"{K}  small_cells: {{montant: {least}}}\n"))
+    town.read()
+
+
+def test_grants_mask_natural_persons_or_say_why_not(town):
+    [fault] = faults_of(town, "grants")
+    assert fault.startswith("12: names of natural persons are masked; give the beneficiary's field the role `mask` (")
+    profiled(town, "grants", ("nom: drop", "nom: {mask: {unless: iris}}"))
+    town.read()
+    profiled(town, "{profile: grants, because: aucune personne physique n’est aidée}")
+    town.read()
+
+
+def test_a_profile_that_has_nothing_to_hold_to(town):
+    what = "rules: enterprise has nothing to hold to; declare small_cells, or remove it"
+    assert faults_of(town, "enterprise") == [f"12: {what}"]
+
+
+def test_an_unknown_profile(town):
+    [fault] = faults_of(town, "sociale")
+    assert fault.startswith("12: privacy.rules: expected one of social, fiscal, health")
+    assert fault.endswith("did you mean 'social'?")
+
+
+def test_without_a_profile_nothing_is_told(town):
+    town.aides()
+    assert summary(town.dataset("aides"), ())["rules"] is None
