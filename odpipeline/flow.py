@@ -108,7 +108,8 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         gone = anonymous.suppressed + anonymous.small_cells
         share = gone / ((gone + anonymous.rows) or 1)
-        measured = privacy.measure(staged.parquet, staged.csv, dataset, duck, share)
+        primary = anonymous.parquet.with_name(privacy.PRIMARY)
+        measured = privacy.measure(staged.parquet, staged.csv, dataset, duck, share, primary)
         measured += privacy.differencing(staged.parquet, *_public_beside(dataset, town, zones), dataset, duck)
         measured += privacy.scan(staged.parquet, staged.csv, dataset, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))

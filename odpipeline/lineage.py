@@ -22,12 +22,20 @@ def of(dataset: Dataset) -> tuple[ColumnLineage, ...]:
     """The lineage of each published column of `dataset`, in published order."""
     declared = {field.name: field for field in dataset.fields}
     delivered = {field.name: column for field, column in dataset.delivered_fields}
-    return tuple(
-        ColumnLineage(
-            field.name, _delivered(declared[field.name], declared, delivered), _transformation(dataset, field)
-        )
-        for field in dataset.published_fields
-    )
+    found = []
+    for field in dataset.published_fields:
+        names = behind(dataset, field.name)
+        columns = dict.fromkeys(c for name in names for c in _delivered(declared[name], declared, delivered))
+        found.append(ColumnLineage(field.name, tuple(columns), _transformation(dataset, field)))
+    return tuple(found)
+
+
+def behind(dataset: Dataset, column: str) -> tuple[str, ...]:
+    """The fields that a published column is made of: itself, but for the counts and sums of a table."""
+    table = dataset.privacy.table
+    if table is None or column in table.by:
+        return (column,)
+    return (table.sums[column],) if column in table.sums else table.by
 
 
 def _delivered(field: TableField, declared: dict[str, TableField], delivered: dict[str, str]) -> tuple[str, ...]:
@@ -81,5 +89,9 @@ def _transformation(dataset: Dataset, field: TableField) -> str:
         read = f"computed as {field.derive}"
     elif field.lookup:
         read = f"looked up in {field.lookup.file} by {field.lookup.on}"
+    table = dataset.privacy.table
+    if table and field.name not in table.by:
+        what = f"sum of {table.sums[field.name]}" if field.name in table.sums else "count of rows"
+        return f"{what} by {', '.join(table.by)}, small cells kept secret"
     role = dataset.privacy.columns.get(field.name, "keep")
     return read if role == "keep" else f"{read}, {technique_words(role)}"

@@ -16,6 +16,7 @@ from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.profiles import PROFILES, Profile, ProfileName, Rules, with_defaults
 from odpipeline.declaration.source import Source
+from odpipeline.declaration.tables import Table
 from odpipeline.declaration.techniques import NUMERIC, Technique
 from odpipeline.declaration.territory import Territory
 from odpipeline.declaration.words import Closed, Duration, Mail, Share
@@ -172,6 +173,8 @@ class Privacy(Closed):
     """Whose data it is, such as `allocataires`; datasets of another population cannot be subtracted from this one."""
     differencing: Differencing = Differencing()
     """What happens when a class differs by fewer than k rows from what is public already."""
+    table: Table | None = None
+    """Publishes counts and sums instead of rows: `{by: [quartier, annee], count: foyers, sums: {total: montant}}`."""
     small_cells: dict[str, int] = {}
     """Count column → least count that may be published; rows below are suppressed."""
     allowed: dict[str, tuple[Allowed, ...]] = {}
@@ -407,7 +410,14 @@ class Dataset(Closed):
     def published_fields(self) -> tuple[TableField, ...]:
         """The fields as they are published: without those that are dropped, with the types that generalising leaves."""
         roles = self.privacy.columns
+        if self.privacy.table:
+            return tuple(self._cell_field(name, kind) for name, kind in self.privacy.table.columns.items())
         return tuple(_as_published(f, roles.get(f.name, "keep")) for f in self.fields if roles.get(f.name) != "drop")
+
+    def _cell_field(self, name: str, kind: FieldType) -> TableField:
+        """A column of the published table: a label keeps the title of its field, a secret number is missing."""
+        title = next((field.title for field in self.fields if field.name == name), None)
+        return TableField(name=name, type=kind, title=title)
 
 
 def _as_published(field: TableField, role: str | Technique) -> TableField:

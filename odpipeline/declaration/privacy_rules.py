@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from odpipeline.declaration import disclosure_rules, profile_rules, technique_rules
+from odpipeline.declaration import disclosure_rules, profile_rules, tables, technique_rules
 from odpipeline.declaration.dataset import Dataset, PersonalData, Privacy
 from odpipeline.declaration.hierarchy_files import Hierarchies
 from odpipeline.declaration.positions import Place
@@ -36,6 +36,7 @@ def faults(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
     yield from _small_cells(dataset)
     yield from profile_rules.faults(dataset)
     yield from disclosure_rules.faults(dataset, hierarchies)
+    yield from tables.faults(dataset)
     for column, role in dataset.privacy.columns.items():
         field = next((field for field in dataset.fields if field.name == column), None)
         if isinstance(role, Technique) and field is not None:
@@ -44,7 +45,7 @@ def faults(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
 
 def _basis(dataset: Dataset) -> Faults:
     rules = dataset.privacy
-    anonymised = rules.k or rules.small_cells or any(role != "keep" for role in rules.columns.values())
+    anonymised = rules.k or rules.table or rules.small_cells or any(role != "keep" for role in rules.columns.values())
     if not (dataset.legal_basis or anonymised):
         what = "personal data would be published as it is (CRPA L312-1-2)"
         yield ("personal_data",), f"{what}; name the text that allows it in legal_basis, or anonymise it under privacy"

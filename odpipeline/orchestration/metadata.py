@@ -96,5 +96,8 @@ def _schema(dataset: Dataset) -> dg.TableSchema:
 def _column_lineage(dataset: Dataset) -> dg.TableColumnLineage:
     conformed = asset_key(dataset.id, "conformed")
     return dg.TableColumnLineage(
-        {column.column: [dg.TableColumnDep(conformed, column.column)] for column in lineage.of(dataset)}
+        {
+            field.name: [dg.TableColumnDep(conformed, name) for name in lineage.behind(dataset, field.name)]
+            for field in dataset.published_fields
+        }
     )

@@ -4,5 +4,6 @@ from odpipeline.privacy.anonymising import Anonymised, anonymise
 from odpipeline.privacy.differencing import differencing
 from odpipeline.privacy.measuring import measure, summary
 from odpipeline.privacy.scan import scan
+from odpipeline.privacy.tables.aggregating import PRIMARY
 
-__all__ = ["Anonymised", "anonymise", "differencing", "measure", "scan", "summary"]
+__all__ = ["PRIMARY", "Anonymised", "anonymise", "differencing", "measure", "scan", "summary"]

@@ -19,7 +19,7 @@ from odpipeline import published
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, literal, no_room, quote
 from odpipeline.errors import OdpError, PrivacyError
-from odpipeline.privacy import choosing, techniques
+from odpipeline.privacy import choosing, tables, techniques
 from odpipeline.privacy.choosing import Choice
 from odpipeline.privacy.lattice import suppressible
 from odpipeline.privacy.roles import Role, roles
@@ -101,6 +101,10 @@ def _write(
         small = choosing.failing(connection, dataset, f"({kept})")
         same = " AND ".join(f"s.{quote(c)} IS NOT DISTINCT FROM c.{quote(c)}" for c in quasi)
         kept = f"SELECT c.* FROM ({kept}) c WHERE NOT EXISTS (SELECT 1 FROM {small} s WHERE {same})"
+    if dataset.privacy.table:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW rows_kept AS {kept}")
+        cells = tables.written(connection, "rows_kept", dataset, target)
+        return Anonymised(target, cells.rows, 0, 0, (), choice, pseudonyms)
     rows = published.write(connection, f"({kept})", dataset, target)
     suppressed = left - rows
     findings = (_suppression(dataset, suppressed, left),) if quasi and k else ()

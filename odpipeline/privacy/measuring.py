@@ -14,17 +14,23 @@ from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.declaration.profiles import Rules
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import PrivacyError
-from odpipeline.privacy import measuring_models
+from odpipeline.privacy import measuring_models, tables
 from odpipeline.privacy.roles import Role, roles
 from odpipeline.verdict import Finding
 
 
 def measure(
-    parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings, suppressed_share: float = 0.0
+    parquet: Path,
+    csv: Path,
+    dataset: Dataset,
+    duck: DuckSettings,
+    suppressed_share: float = 0.0,
+    primary: Path | None = None,
 ) -> tuple[Finding, ...]:
     """Findings about the written files: columns, k-anonymity, l-diversity, t-closeness, small cells.
 
-    `suppressed_share` is the share of rows that anonymisation suppressed.
+    `suppressed_share` is the share of rows that anonymisation suppressed, `primary` of a table the cells that must not
+    be recovered.
     Raises: PrivacyError when a fact cannot be computed.
     """
     files = {
@@ -36,12 +42,15 @@ def measure(
             findings = [_columns(connection, name, files[name], dataset) for name in files]
             for name, relation in files.items():
                 findings += _small(connection, name, relation, dataset)
+                if dataset.privacy.table:
+                    assert primary is not None  # noqa: S101 - written with the table
+                    findings.append(tables.audit(connection, name, relation, primary, dataset))
                 if dataset.privacy.quasi_identifiers:
                     findings.append(_k(connection, name, relation, dataset))
                     typed = _typed(connection, relation, files["Parquet"], dataset)
                     findings += measuring_models.measured(connection, name, typed, dataset, suppressed_share)
             return tuple(findings)
-    except (duckdb.Error, KeyError) as error:
+    except (duckdb.Error, KeyError, OSError, AssertionError) as error:
         raise PrivacyError(
             f"a privacy fact could not be measured on the written files ({type(error).__name__})",
             where=dataset.place("privacy"),
@@ -61,7 +70,7 @@ def _typed(connection: duckdb.DuckDBPyConnection, relation: str, parquet: str, d
 
 def _columns(connection: duckdb.DuckDBPyConnection, name: str, relation: str, dataset: Dataset) -> Finding:
     written = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
-    expected = [field.name for field in dataset.fields if dataset.privacy.columns.get(field.name) != "drop"]
+    expected = [field.name for field in dataset.published_fields]
     strangers = [column for column in written if column not in expected]
     message = f"{name}: only the columns that have a published role are written"
     if strangers:
@@ -125,11 +134,13 @@ def _rules(dataset: Dataset) -> dict[str, object] | None:
 
 def summary(dataset: Dataset, findings: tuple[Finding, ...]) -> dict[str, object]:
     """What the public reads about anonymisation in `release.json`: techniques, k, and whether it held."""
+    published = {field.name for field in dataset.published_fields}
     stated = roles(dataset) if dataset.personal_data is PersonalData.PRESENT else {}
     return {
         "personal_data": str(dataset.personal_data),
         "legal_basis": dataset.legal_basis,
-        "columns": {name: _public(role) for name, role in stated.items() if role != "drop"},
+        "columns": {name: _public(role) for name, role in stated.items() if name in published},
+        "table": dataset.privacy.table.model_dump(mode="json", exclude={"holder"}) if dataset.privacy.table else None,
         "dropped_columns": sum(role == "drop" for role in stated.values()),
         "rules": _rules(dataset),
         "quasi_identifiers": list(dataset.privacy.quasi_identifiers),

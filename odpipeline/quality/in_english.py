@@ -160,6 +160,11 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"the difference from {count(n['exposing'], 'dataset')} points at fewer than {number(n['k'])} "
         "persons",
     ),
+    "recoverable_cells": Phrase(
+        "secret cells that nothing gives away",
+        told=lambda n: f"{count(n['recoverable'], 'secret cell')} of {number(n['secret_cells'])} can be computed from "
+        "the others",
+    ),
     "identifiers": Phrase(
         "no identifier of a person that is not allowed",
         told=lambda n: f"identifiers of persons in {count(n['columns'], 'column')}",

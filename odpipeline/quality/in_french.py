@@ -313,6 +313,12 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"moins de {number(n['k'])} personnes",
         advice=_PRIVACY,
     ),
+    "recoverable_cells": Phrase(
+        "cases secrètes que rien ne permet de recalculer",
+        told=lambda n: f"{count(n['recoverable'], 'case secrète', 'cases secrètes')} sur {number(n['secret_cells'])} "
+        f"{'peut' if n['recoverable'] < 2 else 'peuvent'} être recalculées à partir des autres",
+        advice=_PRIVACY,
+    ),
     "identifiers": Phrase(
         "aucun identifiant de personne qui ne soit permis",
         told=lambda n: f"{count(n['columns'], 'colonne')} "

@@ -80,7 +80,8 @@ def suite_for(dataset: Dataset) -> Suite:
     own, faults = _own(dataset)
     if faults:
         raise QualityError("\n".join(map(str, faults)))
-    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_custom(dataset), *of_key(dataset)]
+    key = [] if dataset.privacy.table else of_key(dataset)  # the key of a table names its cells, and not delivered rows
+    found = [*_table(dataset, dataset.fields), *_constraints(dataset), *_custom(dataset), *key]
     found = [replace(one, set_aside=_sets_aside(one, dataset.quality.failing_rows)) for one in found] + own
     return Suite(dataset.id, _distinct(found))
 

@@ -29,7 +29,8 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 COLON: dict[Language, str] = {"fr": f"{NO_BREAK}:", "en": ":"}
 """The colon with what stands before it."""
 
-_MEASURED = re.compile(r"(published_columns|k_anonymity|small_cells|l_diversity|t_closeness)_(?:.+_)?(csv|parquet)")
+_OF_A_FILE = "published_columns|k_anonymity|small_cells|l_diversity|t_closeness|recoverable_cells"
+_MEASURED = re.compile(rf"({_OF_A_FILE})_(?:.+_)?(csv|parquet)")
 _FILES = {"csv": "CSV", "parquet": "Parquet"}
 
 

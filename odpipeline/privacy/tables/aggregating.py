@@ -1,0 +1,142 @@
+"""Rows → cells with margins, the cells that no rule lets be told, and those that must be kept secret with them.
+
+Primary: fewer than `least` rows; one holder with more than `dominance` of a sum; an estimate of the largest
+contribution closer than `p_percent` by the second largest (Hundepool et al., Statistical Disclosure Control, 2012,
+chapter 4). Secondary: see `suppressing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from odpipeline import published
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.tables import TOTAL, Table
+from odpipeline.duck import columns, literal, quote
+from odpipeline.errors import PrivacyError
+from odpipeline.privacy.tables.suppressing import Cells, protected
+
+PRIMARY = "primary.parquet"
+"""Beside the anonymised rows: what must not be recoverable, with its true value; private, for the audit."""
+_UNKNOWN = "'non renseigné'"
+MOST_CELLS = 20_000
+"""The most cells, margins included: beyond, a table is a list of persons, and its protection takes hours."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """How many cells are published, and how many of them are secret by a rule (`primary`) or for others' sake."""
+
+    rows: int
+    primary: int
+    secondary: int
+
+
+def written(connection: duckdb.DuckDBPyConnection, relation: str, dataset: Dataset, target: Path) -> Written:
+    """Write the table of `relation` (a view of the rows after their techniques) to `target`, `primary.parquet` beside.
+
+    Raises: PrivacyError when a sum is negative or missing, the table is too fine, or it cannot be protected.
+    """
+    table = dataset.privacy.table
+    assert table is not None  # noqa: S101 - asked for by whoever saw it declared
+    _refuse(connection, relation, table, dataset)
+    _cells(connection, relation, table)
+    [(cells,)] = connection.execute("SELECT count(*) FROM cells").fetchall()
+    if cells > MOST_CELLS:
+        raise PrivacyError(
+            f"the table would have {cells:,} cells, and {MOST_CELLS:,} are protected at most",
+            where=dataset.place("privacy", "table"),
+            mend="generalise a column of `by`, or publish fewer of them",
+        )
+    read = Cells.read(connection, table)
+    primary = read.primary(table)
+    secret = protected(read, primary, table, dataset.place("privacy", "table"))
+    flags = ", ".join(f"({cell})" for cell in sorted(secret))
+    connection.execute("CREATE OR REPLACE TEMP TABLE secrets (cell BIGINT)")
+    if flags:
+        connection.execute(f"INSERT INTO secrets VALUES {flags}")
+    measures = (table.count, *table.sums)
+    kept = ", ".join(f"CASE WHEN s.cell IS NULL THEN {quote(name)} END AS {quote(name)}" for name in measures)
+    rows = published.write(
+        connection,
+        f"(SELECT {columns(table.by)}, {kept}, s.cell IS NOT NULL AS {quote(table.secret)} "
+        "FROM cells LEFT JOIN secrets s USING (cell))",
+        dataset, target,
+    )  # fmt: skip
+    _keep_primary(connection, read, primary, table, target.with_name(PRIMARY))
+    ruled = {cell for needs in primary.values() for cell in needs}
+    return Written(rows, len(ruled), len(secret - ruled))
+
+
+def _refuse(connection: duckdb.DuckDBPyConnection, relation: str, table: Table, dataset: Dataset) -> None:
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()
+    if rows < table.least:
+        raise PrivacyError(
+            f"there are {rows} rows in all, and a cell tells {table.least} at least",
+            where=dataset.place("privacy", "table"), mend="gather more before it is published",
+        )  # fmt: skip
+    for column in table.by:
+        taken = f"SELECT count(*) FROM {relation} WHERE CAST({quote(column)} AS VARCHAR) = {literal(TOTAL)}"
+        if (connection.execute(taken).fetchone() or (0,))[0]:
+            raise PrivacyError(
+                f"{column} has the value {TOTAL}, which is the label of a margin",
+                where=dataset.place("privacy", "table"), mend="correct it in the source system",
+            )  # fmt: skip
+    for name, column in table.sums.items():
+        wrong = f"SELECT count(*) FROM {relation} WHERE {quote(column)} < 0"
+        if count := (connection.execute(wrong).fetchone() or (0,))[0]:
+            raise PrivacyError(
+                f"{count} rows have a negative {column}, so that {name} cannot be protected",
+                where=dataset.place("privacy", "table"), mend="publish receipts and refunds as two sums",
+            )  # fmt: skip
+
+
+def _cells(connection: duckdb.DuckDBPyConnection, relation: str, table: Table) -> None:
+    """The table `cells`: labels, measures, the two largest contributions to each sum, a number for each cell."""
+    holder = quote(table.holder) if table.holder else "row_number() OVER ()"
+    sums = "".join(f", coalesce({quote(column)}, 0) AS x{n}" for n, column in enumerate(table.sums.values()))
+    labels = [f"coalesce(CAST({quote(name)} AS VARCHAR), {_UNKNOWN}) AS b{n}" for n, name in enumerate(table.by)]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE rows_of AS SELECT {', '.join(labels)}, CAST({holder} AS VARCHAR) AS holder"
+        f"{sums} FROM {relation}"
+    )
+    by = [f"b{n}" for n in range(len(table.by))]
+    group = f"CUBE ({', '.join(by)})" if table.totals else ", ".join(by)
+    totals = ", ".join(f"sum(x{n}) AS x{n}" for n in range(len(table.sums)))
+    keys = ", ".join(f"CASE WHEN grouping({b}) = 1 THEN {literal(TOTAL)} ELSE {b} END AS {b}" for b in by)
+    keys = keys if table.totals else ", ".join(by)
+    each = (
+        f"SELECT {keys}, holder, count(*) AS n{', ' + totals if totals else ''} FROM rows_of GROUP BY holder, {group}"
+    )
+    named = ", ".join(f"b{n} AS {quote(name)}" for n, name in enumerate(table.by))
+    tops = "".join(
+        f", CAST(sum(x{n}) AS DOUBLE) AS {quote(name)}, CAST(max(x{n}, 2)[1] AS DOUBLE) AS first_{n}, "
+        f"CAST(coalesce(max(x{n}, 2)[2], 0) AS DOUBLE) AS second_{n}"
+        for n, name in enumerate(table.sums)
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT row_number() OVER (ORDER BY {columns(table.by)}) - 1 AS cell, * "
+        f"FROM (SELECT {named}, CAST(sum(n) AS BIGINT) AS {quote(table.count)}{tops} FROM ({each}) "
+        f"GROUP BY {', '.join(by)})"
+    )
+
+
+def _keep_primary(
+    connection: duckdb.DuckDBPyConnection, read: Cells, primary: dict[str, dict[int, float]], table: Table, target: Path
+) -> None:
+    connection.execute("CREATE OR REPLACE TEMP TABLE needs (cell BIGINT, measure VARCHAR, value DOUBLE, room DOUBLE)")
+    rows = [
+        (cell, measure, float(read.values[measure][cell]), room)
+        for measure, needs in primary.items()
+        for cell, room in needs.items()
+    ]
+    if rows:
+        connection.executemany("INSERT INTO needs VALUES (?, ?, ?, ?)", rows)
+    connection.execute(
+        f"COPY (SELECT {columns(table.by)}, measure, value, room FROM needs JOIN cells USING (cell)) "
+        f"TO {literal(target)} (FORMAT parquet)"
+    )
+    target.chmod(0o600)
