@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from odpipeline.declaration import formulas
@@ -58,18 +59,23 @@ def technique_words(role: str | Technique) -> str:
         said.append(f"pseudonymised (HMAC-SHA-256, {role.pseudonymise.scope} scope)")
     if role.constant is not None:
         said.append("replaced by one text")
-    if role.round is not None:
-        said.append(f"rounded to multiples of {role.round}")
-    if role.bottom_code is not None:
-        said.append(f"bottom-coded at {role.bottom_code}")
-    if role.top_code is not None:
-        said.append(f"top-coded at {role.top_code}")
     if role.mask:
         said.append("masked for natural persons")
+    return ", ".join((*said, *_numbers(role))) or "published as it is"
+
+
+def _numbers(role: Technique) -> Iterator[str]:
+    if role.round is not None:
+        yield f"rounded to multiples of {role.round}"
+    if role.bottom_code is not None:
+        yield f"bottom-coded at {role.bottom_code}"
+    if role.top_code is not None:
+        yield f"top-coded at {role.top_code}"
     if role.noise:
         law = "Laplace, scale" if role.noise.laplace else "normal, standard deviation"
-        said.append(f"with noise added ({law} {role.noise.scale:g})")
-    return ", ".join(said) or "published as it is"
+        yield f"with noise added ({law} {role.noise.scale:g})"
+    if role.microaggregate:
+        yield f"micro-aggregated in groups of at least {role.microaggregate} (MDAV)"
 
 
 def _generalised(said: Generalise) -> str:

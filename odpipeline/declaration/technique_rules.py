@@ -18,7 +18,12 @@ _FITS = {
     "date": ("date", "datetime"),
     "prefix": ("string", "integer", "year"),
 }
-_NUMBERS = {"round": ("integer", "number"), "coding": ("integer", "number", "year"), "noise": ("integer", "number")}
+_NUMBERS = {
+    "round": ("integer", "number"),
+    "coding": ("integer", "number", "year"),
+    "noise": ("integer", "number"),
+    "microaggregate": ("integer", "number"),
+}
 
 Faults = Iterator[tuple[Place, str]]
 
@@ -31,7 +36,7 @@ def faults(dataset: Dataset, field: TableField, role: Technique, hierarchies: Hi
     for way, found in _within(dataset, field, role, hierarchies):
         for key, what in found:
             yield (*place, way, key), what
-    for key, what in _numeric(dataset, field, role):
+    for key, what in (*_numeric(dataset, field, role), *_grouped(dataset, role)):
         yield (*place, key), what
 
 
@@ -94,6 +99,13 @@ def _numeric(dataset: Dataset, field: TableField, role: Technique) -> Iterator[t
             yield key, f"{field.name!r} holds whole numbers; give {key} a whole number"
     if role.bottom_code is not None and role.top_code is not None and role.bottom_code >= role.top_code:
         yield "bottom_code", "bottom_code is not below top_code; every value would be published as a bound"
+
+
+def _grouped(dataset: Dataset, role: Technique) -> Iterator[tuple[str, str]]:
+    others = (other for other in dataset.privacy.columns.values() if isinstance(other, Technique))
+    sizes = {other.microaggregate for other in others if other.microaggregate}
+    if role.microaggregate and len(sizes) > 1:
+        yield "microaggregate", "all columns that are micro-aggregated are grouped together; give them one number"
 
 
 def _mask(dataset: Dataset, field: TableField, said: Mask) -> Iterator[tuple[str, str]]:

@@ -90,6 +90,8 @@ class Technique(Closed):
     """Names of natural persons are replaced."""
     noise: Noise | None = None
     """A random number is added."""
+    microaggregate: int | None = Field(default=None, ge=3)
+    """The mean of a group of at least so many near rows, over all columns that say so; at most 50,000 rows."""
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -118,11 +120,13 @@ class Technique(Closed):
         if self.noise:
             law = "de Laplace, échelle" if self.noise.laplace else "normale, écart type"
             notes.append(f"Un nombre tiré au hasard (loi {law} {self.noise.scale:g}) est ajouté à chaque valeur.")
+        if self.microaggregate:
+            notes.append(f"Chaque valeur est la moyenne d’au moins {self.microaggregate} lignes proches.")
         return " ".join(notes)
 
 
 TECHNIQUES = tuple(Technique.model_fields)
 """The names of all techniques."""
-NUMERIC = ("round", "coding", "noise")
+NUMERIC = ("round", "coding", "noise", "microaggregate")
 """The techniques that leave numbers numbers."""
 _CODING = ("bottom_code", "top_code")

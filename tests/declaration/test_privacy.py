@@ -2,7 +2,7 @@
 
 import pytest
 
-EVERY = "pseudonymise, generalise, constant, round, bottom_code, top_code, mask, noise"
+EVERY = "pseudonymise, generalise, constant, round, bottom_code, top_code, mask, noise, microaggregate"
 
 
 def faults_of(town, *changes):

@@ -17,6 +17,7 @@ def faults_of(town, *changes):
         "{constant: Ville}",
         "{round: 5}",
         "{bottom_code: 18}",
+        "{microaggregate: 5}",
         "{bottom_code: 18, top_code: 90}",
     ],
 )
@@ -60,6 +61,12 @@ def test_a_technique_that_does_not_fit(town, role, message):
 def test_a_technique_for_a_name(town, role, message):
     [fault] = faults_of(town, ("nom: drop", f"nom: {role}"))
     assert fault.startswith(f"12: {message}")
+
+
+def test_columns_that_are_grouped_together_have_one_number(town):
+    what = "all columns that are micro-aggregated are grouped together; give them one number"
+    both = (BANDS, "{microaggregate: 5}"), ("montant: keep", "montant: {microaggregate: 6}")
+    assert faults_of(town, *both) == [f"12: {what}"]
 
 
 def test_noise_has_one_distribution(town):

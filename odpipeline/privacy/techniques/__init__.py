@@ -10,6 +10,7 @@ from odpipeline.duck import literal, quote
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy.techniques.coarser import generalise
 from odpipeline.privacy.techniques.masks import masked
+from odpipeline.privacy.techniques.microaggregation import averaged
 from odpipeline.privacy.techniques.numbers import coded, noisy, rounded
 from odpipeline.privacy.techniques.pseudonyms import pseudonymise, told
 
@@ -41,6 +42,8 @@ def expression(
             return masked(column, role.mask)
         case ("noise",) if role.noise:
             return noisy(connection, dataset, column, role.noise, salt, whole=whole)
+        case ("microaggregate",):
+            return averaged(connection, dataset, column, rows, whole=whole)
     raise PrivacyError(
         "a column has no technique, or two", where=dataset.place("privacy", "columns", column), mend="name one"
     )
