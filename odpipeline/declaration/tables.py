@@ -35,6 +35,10 @@ class Table(Closed):
     """The largest share of a sum that one holder may have; 85 % for enterprises."""
     p_percent: Share = 0.1
     """How closely nobody may estimate a secret sum, as a share of it."""
+    method: Literal["suppress", "round"] = "suppress"
+    """`suppress` keeps cells secret; `round` publishes each count as a multiple of `base`, margins adding up."""
+    base: int = Field(default=5, ge=3)
+    """For `round`: what every published count is a multiple of."""
     totals: bool = True
     """Whether the margins are published."""
     secret: str = "secret"  # noqa: S105 - the name of a column
@@ -47,7 +51,8 @@ class Table(Closed):
         found.update(dict.fromkeys(self.by, "string"))
         found[self.count] = "integer"
         found.update(dict.fromkeys(self.sums, "number"))
-        found[self.secret] = "boolean"
+        if self.method == "suppress":
+            found[self.secret] = "boolean"
         return found
 
 
@@ -71,5 +76,13 @@ def faults(dataset: Dataset) -> Iterator[tuple[Place, str]]:
         yield place, f"privacy.table publishes two columns called {', '.join(sorted(twice))}; rename one"
     if dataset.privacy.quasi_identifiers or dataset.privacy.small_cells:
         yield place, "privacy.table publishes no rows: leave out quasi_identifiers, k and small_cells"
+    yield from ((place, what) for what in _misfits(table))
+
+
+def _misfits(table: Table) -> Iterator[str]:
+    if table.method == "round" and table.sums:
+        yield "privacy.table.method: round is for counts; leave the sums out, or keep cells secret (suppress)"
+    if table.method == "suppress" and "base" in table.model_fields_set:
+        yield "privacy.table.base is for method: round"
     if table.dominance is not None and not table.sums:
-        yield place, "privacy.table.dominance is about sums, and none is declared"
+        yield "privacy.table.dominance is about sums, and none is declared"

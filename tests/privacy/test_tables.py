@@ -106,7 +106,7 @@ CELLS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(labels=CELLS)
 def test_an_attacker_who_tries_every_table_cannot_tell_a_small_cell(
     labels: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
@@ -147,6 +147,37 @@ def _greatest(
 
 def _in(one: tuple[str, str], line: tuple[str, str]) -> bool:
     return all(name in ("Total", own) for own, name in zip(one, line, strict=True))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(labels=st.lists(st.tuples(st.sampled_from(["nord", "sud", "est"]), st.sampled_from(["a", "b"])), min_size=3))
+def test_rounded_counts_are_neighbouring_multiples_and_add_up(
+    labels: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows: list[Row] = [(*label, str(n), 1.0) for n, label in enumerate(labels)]
+    cells, held = _table(tmp_path_factory.mktemp("t"), rows, method="round", base=5)
+    assert held
+    assert all("secret" not in cell for cell in cells.values())
+    for label, cell in cells.items():
+        told, true = cell["effectif"], sum(_in(one, label) for one in labels)
+        assert isinstance(told, int)
+        assert told % 5 == 0
+        assert abs(told - true) < 5
+    for quartier in {label[0] for label in cells}:
+        line = [cells[label]["effectif"] for label in cells if label[0] == quartier and label[1] != "Total"]
+        assert cells[quartier, "Total"]["effectif"] == sum(line)  # type: ignore[arg-type]
+
+
+def test_a_count_that_is_not_rounded_is_found(tmp_path: Path) -> None:
+    dataset = _dataset(method="round", base=5)
+    with duckdb.connect() as connection:
+        for counts, held in (((5, 5, 10), True), ((4, 6, 10), False), ((5, 5, 15), False)):
+            cells = zip(("a", "b", "Total"), counts, strict=True)
+            rows = ", ".join(f"('{q}', '{t}', {n})" for t, n in cells for q in ("nord", "Total"))
+            connection.execute(
+                f"CREATE OR REPLACE TABLE t AS SELECT * FROM (VALUES {rows}) v(quartier, type, effectif)"
+            )
+            assert audit(connection, "CSV", "t", tmp_path / PRIMARY, dataset).passed is held
 
 
 def test_what_cannot_be_protected_is_refused_in_words(tmp_path: Path) -> None:
@@ -211,6 +242,8 @@ def test_a_table_goes_the_whole_way_and_no_row_is_published(tmp_path: Path) -> N
         ("by: [quartier], sums: {total: type}", "name a number"),
         ("by: [quartier], count: quartier", "two columns called quartier"),
         ("by: [quartier], dominance: 85 %", "about sums"),
+        ("by: [quartier], method: round, sums: {total: montant}", "is for counts"),
+        ("by: [quartier], base: 5", "is for method: round"),
         ("by: [quartier], least: 1", "at least 3"),
         ("by: []", "at least 1"),
     ],

@@ -17,6 +17,7 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.tables import TOTAL, Table
 from odpipeline.duck import columns, literal, quote
 from odpipeline.errors import PrivacyError
+from odpipeline.privacy.tables.rounding import rounded
 from odpipeline.privacy.tables.suppressing import Cells, protected
 
 PRIMARY = "primary.parquet"
@@ -52,6 +53,8 @@ def written(connection: duckdb.DuckDBPyConnection, relation: str, dataset: Datas
             mend="generalise a column of `by`, or publish fewer of them",
         )
     read = Cells.read(connection, table)
+    if table.method == "round":
+        return _rounded(connection, read, dataset, target)
     primary = read.primary(table)
     secret = protected(read, primary, table, dataset.place("privacy", "table"))
     flags = ", ".join(f"({cell})" for cell in sorted(secret))
@@ -69,6 +72,19 @@ def written(connection: duckdb.DuckDBPyConnection, relation: str, dataset: Datas
     _keep_primary(connection, read, primary, table, target.with_name(PRIMARY))
     ruled = {cell for needs in primary.values() for cell in needs}
     return Written(rows, len(ruled), len(secret - ruled))
+
+
+def _rounded(connection: duckdb.DuckDBPyConnection, read: Cells, dataset: Dataset, target: Path) -> Written:
+    """The table with rounded counts; nothing in it is secret, and no true value is kept for an audit."""
+    table = dataset.privacy.table
+    assert table is not None  # noqa: S101 - see `written`
+    counts = rounded(read, table, dataset.place("privacy", "table"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE told (cell BIGINT, n BIGINT)")
+    connection.executemany("INSERT INTO told VALUES (?, ?)", list(enumerate(counts)))
+    chosen = f"SELECT {columns(table.by)}, n AS {quote(table.count)} FROM cells JOIN told USING (cell)"
+    rows = published.write(connection, f"({chosen})", dataset, target)
+    _keep_primary(connection, read, {}, table, target.with_name(PRIMARY))
+    return Written(rows, 0, 0)
 
 
 def _refuse(connection: duckdb.DuckDBPyConnection, relation: str, table: Table, dataset: Dataset) -> None:

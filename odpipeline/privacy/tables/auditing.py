@@ -29,6 +29,8 @@ def audit(connection: duckdb.DuckDBPyConnection, name: str, relation: str, prima
     table = dataset.privacy.table
     assert table is not None  # noqa: S101 - asked for by whoever saw it declared
     by = columns(table.by)
+    if table.method == "round":
+        return _rounded(connection, name, relation, table)
     needs = connection.execute(
         f"SELECT {by}, measure, value, room FROM read_parquet({literal(primary)}) ORDER BY ALL"
     ).fetchall()
@@ -44,6 +46,27 @@ def audit(connection: duckdb.DuckDBPyConnection, name: str, relation: str, prima
         message += f"; generalise a column of `by` at {dataset.place('privacy', 'table')}"
     counts = {"recoverable": exposed, "secret_cells": len(needs)}
     return Finding("privacy", f"recoverable_cells_{name.lower()}", exposed == 0, message, counts=counts)
+
+
+def _rounded(connection: duckdb.DuckDBPyConnection, name: str, relation: str, table: Table) -> Finding:
+    """Whether every count is a multiple of the base and the margins add up: a true count would show."""
+    rows = connection.execute(
+        f"SELECT {columns(table.by)}, CAST({quote(table.count)} AS BIGINT) FROM {relation}"
+    ).fetchall()
+    cells = {tuple(row[:-1]): row[-1] for row in rows}
+    wrong = sum(value is None or value % table.base != 0 for value in cells.values())
+    if table.totals and not wrong:
+        lines: dict[tuple[int, tuple[str, ...]], int] = {}
+        for label, value in cells.items():
+            for place in range(len(label)):
+                line = (place, label[:place] + label[place + 1 :])
+                lines[line] = lines.get(line, 0) + (-value if label[place] == TOTAL else value)
+        wrong = sum(left != 0 for left in lines.values())
+    message = f"{name}: {wrong} counts are not multiples of {table.base}, or do not add up to their margins"
+    return Finding(
+        "privacy", f"recoverable_cells_{name.lower()}", wrong == 0 and bool(cells), message,
+        counts={"recoverable": wrong, "secret_cells": 0},
+    )  # fmt: skip
 
 
 def _exposed(

@@ -76,7 +76,7 @@ def protected(cells: Cells, primary: dict[str, dict[int, float]], table: Table, 
     secret = {cell for needs in primary.values() for cell in needs}
     if not table.totals or not secret:
         return secret
-    margins = _margins(cells.labels)
+    margins = margins_of(cells.labels)
     whole = cells.labels.index((TOTAL,) * len(table.by))
     cost = cells.values[table.count] + 1
     for measure, needs in primary.items():
@@ -118,7 +118,7 @@ def _cheapest(
     return {int(one) for one in np.flatnonzero(np.abs(moved) > _LEAST_CHANGE)}
 
 
-def _margins(labels: list[tuple[str, ...]]) -> csr_array:
+def margins_of(labels: list[tuple[str, ...]]) -> csr_array:
     """One row for each sum that holds: the cells of a line less its total."""
     lines: dict[tuple[int, tuple[str, ...]], list[tuple[int, int]]] = {}
     for number, label in enumerate(labels):
