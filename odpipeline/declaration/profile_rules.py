@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.positions import Place
-from odpipeline.declaration.profiles import Rules
+from odpipeline.declaration.profiles import Profile, Rules
+from odpipeline.declaration.tables import Table
 from odpipeline.declaration.techniques import Technique
+from odpipeline.declaration.words import spell_share
 
 Faults = Iterator[tuple[Place, str]]
 
@@ -20,7 +22,7 @@ def faults(dataset: Dataset) -> Faults:
     name = rules.rules.profile if isinstance(rules.rules, Rules) else rules.rules
     place: Place = ("privacy", "rules")
     if not _applies(dataset):
-        needs = {"small_cells": profile.least, "quasi_identifiers": profile.k, "a mask": profile.masked}
+        needs = {"small_cells or a table": profile.least, "quasi_identifiers": profile.k, "a mask": profile.masked}
         told = " or ".join(key for key, needed in needs.items() if needed)
         yield place, f"rules: {name} has nothing to hold to; declare {told}, or remove it"
         return
@@ -36,7 +38,7 @@ def faults(dataset: Dataset) -> Faults:
 
 def _applies(dataset: Dataset) -> bool:
     rules, profile = dataset.privacy, dataset.privacy.profile
-    counts = profile is not None and profile.least is not None and bool(rules.small_cells)
+    counts = profile is not None and profile.least is not None and bool(rules.small_cells or rules.table)
     classes = profile is not None and profile.k is not None and bool(rules.quasi_identifiers)
     return counts or classes or bool(profile and profile.masked)
 
@@ -50,7 +52,17 @@ def _looser(dataset: Dataset) -> Faults:
     for column, least in rules.small_cells.items():
         if profile.least and least < profile.least:
             yield ("privacy", "small_cells", column), f"the least count is {profile.least}; raise it"
+    if rules.table:
+        yield from _table(rules.table, profile)
     masked = any(isinstance(role, Technique) and role.mask for role in rules.columns.values())
     if profile.masked and not masked:
         what = "names of natural persons are masked; give the beneficiary's field the role `mask`"
         yield ("privacy", "rules"), what
+
+
+def _table(table: Table, profile: Profile) -> Faults:
+    if profile.least and table.least < profile.least:
+        yield ("privacy", "table", "least"), f"the fewest rows of a cell are {profile.least}; raise it"
+    if profile.dominance and table.sums and (table.dominance is None or table.dominance > profile.dominance):
+        what = f"one holder has at most {spell_share(profile.dominance)} of a sum; declare that as `dominance`"
+        yield ("privacy", "table", "dominance"), what

@@ -11,23 +11,29 @@ ProfileName = Literal["social", "fiscal", "health", "enterprise", "first-names",
 
 
 class Profile(NamedTuple):
-    """`k` for classes, `least` for published counts, whether natural persons must be masked, and the source."""
+    """`k` for classes, `least` for published counts, and the source of both.
+
+    `dominance` is the largest share of one holder in a sum of a table, and `masked` that natural persons are masked.
+    """
 
     source: str
     k: int | None = None
     least: int | None = None
     masked: bool = False
+    dominance: float | None = None
 
 
 PROFILES: dict[ProfileName, Profile] = {
     "social": Profile("loi 51-711 du 7 juin 1951, article 6; INSEE, Filosofi: at least 11", 11, 11),
     "fiscal": Profile("loi 51-711 du 7 juin 1951, article 6; INSEE, Filosofi: at least 11", 11, 11),
     "health": Profile("code de la santé publique, L1461-2; usage of the SNDS: at least 11", 11, 11),
-    "enterprise": Profile("loi 51-711 du 7 juin 1951, article 6; INSEE, règle de fréquence: at least 3", None, 3),
+    "enterprise": Profile(
+        "loi 51-711 du 7 juin 1951, article 6; INSEE: at least 3, at most 85 % in one", None, 3, dominance=0.85
+    ),
     "first-names": Profile("CRPA L312-1-2; usage of towns: at least 5 children of a name", None, 5),
     "grants": Profile("décret 2017-779 du 5 mai 2017; CRPA L312-1-2", masked=True),
 }
-"""Name → its rules. That one enterprise makes at most 85 % of a cell is a rule of tables, not of rows."""
+"""Name → its rules."""
 
 
 class Rules(Closed):

@@ -61,6 +61,29 @@ def test_published_counts_have_the_least_of_the_profile(town, rules, least):
     town.read()
 
 
+def tabled(table):
+    """Changes that publish a table instead of rows."""
+    return ((f"  quasi_identifiers: [age, iris]\n{K}", f"  table: {{by: [iris], sums: {{total: montant}}{table}}}\n"),)
+
+
+@pytest.mark.parametrize(
+    ("rules", "table", "what"),
+    [
+        ("enterprise", ", least: 3", "one holder has at most 85 % of a sum; declare that as `dominance` (rules: enter"),
+        ("enterprise", ", least: 3, dominance: 90 %", "one holder has at most 85 % of a sum; declare that as"),
+        ("social", ", least: 5", "the fewest rows of a cell are 11; raise it (rules: social, "),
+    ],
+)
+def test_tables_hold_to_the_profile(town, rules, table, what):
+    [fault] = faults_of(town, rules, *tabled(table))
+    assert fault.startswith(f"14: {what}")
+
+
+def test_a_table_of_enterprises_that_holds_to_the_profile(town):
+    profiled(town, "enterprise", *tabled(", least: 3, dominance: 85 %"))
+    town.read()
+
+
 def test_grants_mask_natural_persons_or_say_why_not(town):
     [fault] = faults_of(town, "grants")
     assert fault.startswith("12: names of natural persons are masked; give the beneficiary's field the role `mask` (")
@@ -71,7 +94,7 @@ def test_grants_mask_natural_persons_or_say_why_not(town):
 
 
 def test_a_profile_that_has_nothing_to_hold_to(town):
-    what = "rules: enterprise has nothing to hold to; declare small_cells, or remove it"
+    what = "rules: enterprise has nothing to hold to; declare small_cells or a table, or remove it"
     assert faults_of(town, "enterprise") == [f"12: {what}"]
 
 
