@@ -143,6 +143,20 @@ def test_the_public_reads_how_persons_are_protected_in_two_languages(town: Path)
     assert "privacy/aides.html" in (town / ".odp/public/dataset/aides.html").read_text()
 
 
+def test_the_public_reads_that_a_table_is_published_and_by_which_rules(tmp_path: Path) -> None:
+    root = write_town(tmp_path)
+    said = AIDES.split("  columns:")[0] + (
+        "  rules: social\n  columns: {numero: drop, nom: drop, quartier: keep, age: keep}\n  table: {by: [quartier]}\n"
+    )
+    (root / "assets/sports/aides.yaml").write_text(said)
+    _deliver(root, nord=40, sud=30)
+    assert _odp(root, "run", "aides").exit_code == 0
+    page = (root / ".odp/public/privacy/aides.html").read_text()
+    assert "une case de moins de 11" in page.replace("\u00a0", " ").replace("\u202f", " ")
+    assert "Règles suivies" in page
+    assert "rounded" not in page
+
+
 def test_a_file_without_its_quasi_identifiers_has_no_risk_that_can_be_told(town: Path, tmp_path: Path) -> None:
     dataset = read_town(town).dataset("aides")
     file = tmp_path / "other.parquet"

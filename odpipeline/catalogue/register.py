@@ -12,7 +12,7 @@ from odpipeline.declaration.words import spell_duration
 _WORDS = {
     "keep": "publiée", "drop": "non publiée", "pseudonymise": "pseudonymisée", "generalise": "généralisée",
     "constant": "remplacée par une constante", "round": "arrondie", "coding": "bornée",
-    "mask": "masquée pour les personnes physiques", "noise": "bruitée",
+    "mask": "masquée pour les personnes physiques", "microaggregate": "remplacée par une moyenne", "noise": "bruitée",
 }  # fmt: skip
 
 

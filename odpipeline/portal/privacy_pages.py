@@ -21,6 +21,7 @@ _TECHNIQUES: dict[str, tuple[str, str]] = {
     "bottom_code": ("bornée par le bas", "bounded from below"),
     "top_code": ("bornée par le haut", "bounded from above"),
     "mask": ("masquée pour les personnes physiques", "masked for natural persons"),
+    "microaggregate": ("remplacée par la moyenne de lignes proches", "replaced by the mean of near rows"),
     "noise": ("modifiée par un bruit aléatoire", "altered by random noise"),
 }
 """Technique → its words in French and English; one that is not here is told by its own name."""
