@@ -134,7 +134,8 @@ def test_the_public_reads_how_persons_are_protected_in_two_languages(town: Path)
     assert "compte au moins <strong>5</strong> lignes ; la plus petite en a 7" in page.replace("\u00a0", " ").replace(
         "\u202f", " "
     )
-    assert "rendue moins précise (bands 10)" in page
+    assert "rendue moins précise (tranches de 10)" in page
+    assert "quartier (nom de personne)" in page
     assert "noms de quartiers, pas de personnes" in page
     assert "Canari" not in page
     english = (town / ".odp/public/privacy/aides.en.html").read_text()

@@ -27,6 +27,35 @@ _TECHNIQUES: dict[str, tuple[str, str]] = {
 """Technique → its words in French and English; one that is not here is told by its own name."""
 
 
+_ARGUMENTS: dict[str, tuple[str, str]] = {
+    "bands": ("tranches de", "bands of"),
+    "hierarchy": ("hiérarchie", "hierarchy"),
+    "level": ("niveau", "level"),
+    "date": ("réduite à", "reduced to"),
+    "prefix": ("premiers caractères gardés :", "leading characters kept:"),
+    "scope": ("portée", "scope"),
+    "because": ("raison :", "reason:"),
+    "rotated": ("secret changé le", "secret changed on"),
+    "unless": ("sauf si rempli :", "unless filled:"),
+    "instead": ("remplacée par", "replaced by"),
+    "laplace": ("loi de Laplace, échelle", "Laplace, scale"),
+    "gaussian": ("loi normale, écart type", "normal, standard deviation"),
+}
+"""Argument of a technique → its words in French and English."""
+_IDENTIFIERS: dict[str, tuple[str, str]] = {
+    "email": ("adresse électronique", "mail address"),
+    "phone": ("numéro de téléphone", "telephone number"),
+    "address": ("adresse postale", "postal address"),
+    "name": ("nom de personne", "name of a person"),
+    "siret": ("numéro SIRET", "SIRET number"),
+    "plate": ("plaque d’immatriculation", "registration plate"),
+    "birth_date": ("date de naissance", "date of birth"),
+    "coordinates": ("coordonnées précises", "precise coordinates"),
+    "ip_address": ("adresse IP", "IP address"),
+}
+"""Identifier that may be allowed → its words; one that is not here is told by its own name."""
+
+
 def write(store: Store, engines: Mapping[Language, Environment], release: Release) -> bool:
     """Write the page of a current release about persons in each language; whether there is one.
 
@@ -55,6 +84,15 @@ def write(store: Store, engines: Mapping[Language, Environment], release: Releas
             columns=[(name, _technique(role, language)) for name, role in release.privacy.get("columns", {}).items()],
             checks=checks,
             smallest=min((check["smallest"] for check in checks if check["smallest"] is not None), default=None),
+            allowed=[
+                (
+                    column,
+                    _IDENTIFIERS.get(one["identifier"], (one["identifier"],) * 2)[language == "en"],
+                    one["because"],
+                )
+                for column, said in (release.privacy.get("allowed") or {}).items()
+                for one in said
+            ],
             alternate=layout.privacy_page(release.dataset, other).rpartition("/")[2],
             root="../",
         )
@@ -66,11 +104,13 @@ def _technique(role: Any, language: Language) -> str:
     place = 0 if language == "fr" else 1
     names = [role] if isinstance(role, str) else list(role)
     told = [_TECHNIQUES.get(name, (name, name))[place] for name in names]
-    said = [] if isinstance(role, str) else [_arguments(value) for value in role.values() if _arguments(value)]
+    values = [] if isinstance(role, str) else list(role.values())
+    said = [words for value in values if (words := _arguments(value, place))]
     return ", ".join(told) + (f" ({'; '.join(said)})" if said else "")
 
 
-def _arguments(value: Any) -> str:
+def _arguments(value: Any, place: int) -> str:
     if not isinstance(value, Mapping):
         return str(value)
-    return ", ".join(f"{name} {one}" for name, one in value.items() if not isinstance(one, Mapping))
+    named = ((_ARGUMENTS.get(name, (name, name))[place], one) for name, one in value.items())
+    return ", ".join(f"{name} {one}" for name, one in named if not isinstance(one, Mapping))
