@@ -60,9 +60,9 @@ def _compared(
     connection: duckdb.DuckDBPyConnection, parquet: Path, there: Path, key: ForeignKey, place: str
 ) -> Finding:
     filled = " AND ".join(f"{quote(name)} IS NOT NULL" for name in key.fields)
-    mine = ", ".join(f"{quote(name)} AS k{place}" for place, name in enumerate(key.fields))
-    theirs = ", ".join(f"{quote(name)} AS k{place}" for place, name in enumerate(key.references))
-    same = " AND ".join(f"m.k{place} = t.k{place}" for place in range(len(key.fields)))
+    mine = ", ".join(f"{quote(name)} AS k{n}" for n, name in enumerate(key.fields))
+    theirs = ", ".join(f"{quote(name)} AS k{n}" for n, name in enumerate(key.references))
+    same = " AND ".join(f"m.k{n} = t.k{n}" for n in range(len(key.fields)))
     rows, unknown, distinct = connection.execute(
         f"WITH mine AS (SELECT {mine} FROM read_parquet({literal(parquet)}) WHERE {filled}), "
         f"theirs AS (SELECT DISTINCT {theirs} FROM read_parquet({literal(there)})), "
