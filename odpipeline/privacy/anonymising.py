@@ -19,11 +19,14 @@ from odpipeline import published
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, literal, no_room, quote
 from odpipeline.errors import OdpError, PrivacyError
-from odpipeline.privacy import choosing, tables, techniques
+from odpipeline.privacy import choosing, techniques
 from odpipeline.privacy.choosing import Choice
 from odpipeline.privacy.lattice import suppressible
 from odpipeline.privacy.roles import Role, roles
 from odpipeline.verdict import Finding
+
+PRIMARY = "primary.parquet"
+"""Beside a table: what must not be recoverable, with its true value; private, for the audit."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ def _write(
         same = " AND ".join(f"s.{quote(c)} IS NOT DISTINCT FROM c.{quote(c)}" for c in quasi)
         kept = f"SELECT c.* FROM ({kept}) c WHERE NOT EXISTS (SELECT 1 FROM {small} s WHERE {same})"
     if dataset.privacy.table:
+        from odpipeline.privacy import tables  # SciPy, for the few that publish tables
+
         connection.execute(f"CREATE OR REPLACE TEMP VIEW rows_kept AS {kept}")
         cells = tables.written(connection, "rows_kept", dataset, target)
         return Anonymised(target, cells.rows, 0, 0, (), choice, pseudonyms)

@@ -16,8 +16,8 @@ from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.errors import DeclarationErrors, PrivacyError
+from odpipeline.privacy import PRIMARY
 from odpipeline.privacy.tables import audit, written
-from odpipeline.privacy.tables.aggregating import PRIMARY
 from odpipeline.store import Release
 from odpipeline.verdict import Verdict
 from tests.store.making import a_dataset

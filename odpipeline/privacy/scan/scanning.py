@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,8 @@ _WORTH = (
     "[0-9A-Fa-f]{1,2}:[0-9A-Fa-f]{1,2}[0-9A-Fa-f:]|(?i:n[ée]e?s?[ :]|naiss|passe|identit|cni|s[ée]jour|permis)"
 )
 """What a cell must have to be looked at more closely: most have nothing of it, and one pass over all tells."""
+_OFTEN = 20
+"""How often each text of a column stands on average from where on the different ones are looked at once."""
 _MADE_OF_NAMES = 0.5
 """From which share of its cells on a column is one of first names."""
 _MOST = 10_000
@@ -70,7 +72,7 @@ def scan(parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings) -> tupl
     try:
         with connect(duck) as connection:
             types = _types(connection, files["Parquet"])
-            filled = _filled(connection, files["Parquet"], types)
+            filled, few = _filled(connection, files["Parquet"], types)
             hits: dict[tuple[str, str], _Hits] = {}
             read: dict[str, int] = {}
             for relation in files.values():
@@ -78,7 +80,7 @@ def scan(parquet: Path, csv: Path, dataset: Dataset, duck: DuckSettings) -> tupl
                 new = {name: kind for name, kind in types.items() if read.get(name) != sums[name]}
                 read |= sums
                 found_here = [
-                    *_looked_through(connection, relation, new, filled, dataset),
+                    *_looked_through(connection, relation, new, filled, few, dataset),
                     *_first_names(connection, relation, new, filled, dataset),
                 ]
                 for found in found_here:
@@ -100,12 +102,17 @@ def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, st
     return {str(name): str(kind) for name, kind, *_ in described if kind == _TEXT or kind in _NUMERIC}
 
 
-def _filled(connection: duckdb.DuckDBPyConnection, relation: str, types: Mapping[str, str]) -> dict[str, int]:
-    """How many cells of each column hold something."""
+def _filled(
+    connection: duckdb.DuckDBPyConnection, relation: str, types: Mapping[str, str]
+) -> tuple[dict[str, int], frozenset[str]]:
+    """How many cells of each column hold something, and the columns of text that hold the same again and again."""
     if not types:
-        return {}
-    counts = connection.execute(f"SELECT {', '.join(f'count({quote(name)})' for name in types)} FROM {relation}")
-    return dict(zip(types, map(int, counts.fetchone() or ()), strict=True))
+        return {}, frozenset()
+    counted = ", ".join(f"count({quote(name)}), approx_count_distinct({quote(name)})" for name in types)
+    numbers = [int(one) for one in connection.execute(f"SELECT {counted} FROM {relation}").fetchone() or ()]
+    filled = dict(zip(types, numbers[::2], strict=True))
+    distinct = dict(zip(types, numbers[1::2], strict=True))
+    return filled, frozenset(name for name in types if types[name] == _TEXT and distinct[name] * _OFTEN < filled[name])
 
 
 def _sums(connection: duckdb.DuckDBPyConnection, relation: str, types: Mapping[str, str]) -> dict[str, int]:
@@ -122,23 +129,29 @@ def _looked_through(
     relation: str,
     types: Mapping[str, str],
     filled: Mapping[str, int],
+    few: Collection[str],
     dataset: Dataset,
 ) -> Iterator[_Hits]:
-    """What the columns of one file hold, from one pass over its rows."""
-    worth = {name: _worth(name, kind) for name, kind in types.items()}
-    if not worth:
-        return
-    chosen = ", ".join(f"{expression} AS c{place}" for place, expression in enumerate(worth.values()))
-    some = " OR ".join(f"c{place} IS NOT NULL" for place in range(len(worth)))
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rows_looked AS FROM (SELECT {chosen} FROM {relation}) WHERE {some}"
-    )
-    about_persons = dataset.personal_data is PersonalData.PRESENT
-    for place, (column, kind) in enumerate(types.items()):
+    """What the columns of one file hold: from one pass over its rows, or of `few` over their different texts."""
+    places = {name: place for place, name in enumerate(name for name in types if name not in few)}
+    if places:
+        chosen = ", ".join(f"{_worth(name, types[name])} AS c{place}" for name, place in places.items())
+        some = " OR ".join(f"c{place} IS NOT NULL" for place in places.values())
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE looked AS SELECT nfc_normalize(c{place}) AS cell, count(*) AS n "
-            f"FROM rows_looked WHERE c{place} IS NOT NULL GROUP BY 1"
+            f"CREATE OR REPLACE TEMP TABLE rows_looked AS FROM (SELECT {chosen} FROM {relation}) WHERE {some}"
         )
+    about_persons = dataset.personal_data is PersonalData.PRESENT
+    for column, kind in types.items():
+        rows = f"SELECT c{places.get(column)} AS cell, 1 AS n FROM rows_looked"
+        if column in few:
+            different = f"SELECT {quote(column)}, count(*) AS n FROM {relation} GROUP BY 1"
+            rows = f"SELECT {_worth(column, kind)} AS cell, n FROM ({different})"
+        found = connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE looked AS SELECT nfc_normalize(cell) AS cell, sum(n) AS n FROM ({rows}) "
+            "WHERE cell IS NOT NULL GROUP BY 1"
+        ).fetchone()
+        if not found or not found[0]:
+            continue
         for detector in DETECTORS if kind == _TEXT else (*DETECTORS, MOBILE):
             usual = detector.persons and not about_persons
             if usual or (kind != _TEXT and detector.name not in _NUMBERS and detector is not MOBILE):

@@ -17,11 +17,10 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.tables import TOTAL, Table
 from odpipeline.duck import columns, literal, quote
 from odpipeline.errors import PrivacyError
+from odpipeline.privacy.anonymising import PRIMARY
 from odpipeline.privacy.tables.rounding import rounded
 from odpipeline.privacy.tables.suppressing import Cells, protected
 
-PRIMARY = "primary.parquet"
-"""Beside the anonymised rows: what must not be recoverable, with its true value; private, for the audit."""
 _UNKNOWN = "'non renseigné'"
 MOST_CELLS = 20_000
 """The most cells, margins included: beyond, a table is a list of persons, and its protection takes hours."""
