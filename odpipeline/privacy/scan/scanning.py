@@ -108,11 +108,14 @@ def _filled(
     """How many cells of each column hold something, and the columns of text that hold the same again and again."""
     if not types:
         return {}, frozenset()
-    counted = ", ".join(f"count({quote(name)}), approx_count_distinct({quote(name)})" for name in types)
-    numbers = [int(one) for one in connection.execute(f"SELECT {counted} FROM {relation}").fetchone() or ()]
-    filled = dict(zip(types, numbers[::2], strict=True))
-    distinct = dict(zip(types, numbers[1::2], strict=True))
-    return filled, frozenset(name for name in types if types[name] == _TEXT and distinct[name] * _OFTEN < filled[name])
+    texts = [name for name, kind in types.items() if kind == _TEXT]
+    counted = [f"count({quote(name)})" for name in types]
+    counted += [f"approx_count_distinct({quote(name)})" for name in texts]
+    found = connection.execute(f"SELECT {', '.join(counted)} FROM {relation}").fetchone() or ()
+    numbers = [int(one) for one in found]
+    filled = dict(zip(types, numbers, strict=False))
+    distinct = dict(zip(texts, numbers[len(types) :], strict=True))
+    return filled, frozenset(name for name in texts if distinct[name] * _OFTEN < filled[name])
 
 
 def _sums(connection: duckdb.DuckDBPyConnection, relation: str, types: Mapping[str, str]) -> dict[str, int]:
@@ -173,8 +176,9 @@ def _first_names(
         return
     [detector] = [one for one in DETECTORS if one.name == "name"]
     for column in (name for name, kind in types.items() if kind == _TEXT):
+        different = f"SELECT {quote(column)} AS cell, count(*) AS n FROM {relation} GROUP BY 1"
         answer = connection.execute(
-            f"SELECT {quote(column)}, count(*) FROM {relation} WHERE length({quote(column)}) < 40 GROUP BY 1"
+            f"SELECT cell, n FROM ({different}) WHERE length(cell) < 40 AND NOT regexp_matches(cell, '[0-9]')"
         )
         cells = 0
         while batch := answer.fetchmany(_MOST):
