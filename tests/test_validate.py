@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from odpipeline import validating
 from odpipeline.cli import app
+from odpipeline.declaration import pinned
 from odpipeline.errors import DeclarationErrors, OdpError
 
 SCHEMA = {
@@ -141,6 +142,24 @@ def test_a_schema_that_asks_what_cannot_be_checked_is_refused_with_its_line(tmp_
         validating.schema_at(str(_schema(tmp_path, unknown)), Path())
     with pytest.raises(OdpError, match="cannot be read"):
         validating.schema_at(str(tmp_path / "none.json"), Path())
+
+
+def test_a_reference_to_another_file_is_told_as_not_checked(tmp_path: Path) -> None:
+    keys = [{"fields": "siret", "reference": {"resource": "associations", "fields": "siret"}}]
+    found = _found(_schema(tmp_path, SCHEMA | {"foreignKeys": keys}), GOOD)
+    assert found.valid
+    [told] = found.issues
+    assert (told.level, told.code, told.message) == (
+        "warning", "foreign-key", "siret refers to the file associations: not checked"
+    )  # fmt: skip
+
+
+def test_a_schema_that_was_taken_into_the_town_is_named(tmp_path: Path) -> None:
+    pinned.take(tmp_path, "scdl/essai@1.0", json.dumps(SCHEMA).encode(), "https://schema.example/essai.json")
+    (tmp_path / "file.csv").write_text(GOOD)
+    assert validating.validate(tmp_path / "file.csv", validating.schema_at("scdl/essai@1.0", tmp_path)).valid
+    with pytest.raises(DeclarationErrors, match="was never taken"):
+        validating.schema_at("scdl/essai@2.0", tmp_path)
 
 
 def test_the_command_says_invalid_with_status_3_and_never_the_value_of_a_cell(schema: Path) -> None:
