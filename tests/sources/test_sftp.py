@@ -149,8 +149,8 @@ def test_a_file_that_grows_between_two_looks_waits(drop, placed):
     writer = threading.Thread(target=grow)
     writer.start()
     try:
-        with pytest.raises(SourceUnavailable, match="every matching file was written to in the last 1 s"):
-            fetch(placed(), settled="1 s")
+        with pytest.raises(SourceUnavailable, match="every matching file was written to in the last 3 s"):
+            fetch(placed(), settled="3 s")
     finally:
         ended.set()
         writer.join()
