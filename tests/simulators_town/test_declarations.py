@@ -2,13 +2,18 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
-from odpipeline import sources
+from odpipeline import flow, sources
+from odpipeline.approving import Waiting
 from odpipeline.declaration import read_town
+from odpipeline.journal import Journal
+from odpipeline.landing import Landing
 from odpipeline.sources import Unchanged, Validators
+from odpipeline.store import Store
 from tests.simulators import grants, spending
 from tests.simulators.night import Night
 from tests.simulators.social import IRIS
@@ -60,6 +65,27 @@ def test_every_source_delivers(town, night, monkeypatch, tmp_path, identifier):
     delivery = sources.extract(town.dataset(identifier), town, tmp_path, None)
     assert not isinstance(delivery, Unchanged)
     assert delivery.path.stat().st_size > 1000
+
+
+def test_what_is_about_persons_is_published_once_and_held_back_when_a_version_would_single_out(
+    town, night, monkeypatch, tmp_path
+):
+    for folder in ("private", "work"):
+        (tmp_path / folder).mkdir()
+    zones = replace(
+        flow.Zones.of(town), store=Store(tmp_path / "public"), landing=Landing(tmp_path / "private"),
+        work=tmp_path / "work", journal=Journal.at(tmp_path / "private"), waiting=Waiting(tmp_path / "held"),
+    )  # fmt: skip
+    ended = {}
+    for number in (1, 2):
+        for name, value in night(number).items():
+            monkeypatch.setenv(name, value)
+        for identifier in ("aides-sociales", "subventions"):
+            *_, last = flow.publication(town.dataset(identifier), town, zones)
+            ended[number, identifier] = last
+    assert [ended[key].version for key in ((1, "aides-sociales"), (1, "subventions"), (2, "subventions"))] == [1, 1, 2]
+    [reason] = ended[2, "aides-sociales"].reasons
+    assert "classes differ by fewer than k = 11 rows from version 1" in reason
 
 
 @pytest.mark.parametrize("identifier", ["prenoms", "comptages-mobilite"])

@@ -243,7 +243,8 @@ def _findings(dataset: Dataset, hits: dict[tuple[str, str], _Hits], cells: int) 
         if (column, name) in allowed:
             continue
         whole = found.cells >= _WHOLE_COLUMN * found.filled and found.cells > 1
-        severe = found.detector.sure or whole or (about_persons and name != "siret")
+        severe = found.detector.sure or whole or about_persons
+        severe = severe and name != "siret"  # nobody can tell from the number whether the enterprise is one person
         refused += severe
         remedy = f"privacy: {{allowed: {{{column}: [{{identifier: {name}, because: …}}]}}}}"
         message = (
