@@ -86,6 +86,8 @@ def _generalised(said: Generalise) -> str:
         return f"generalised by {said.hierarchy} to {level}"
     if said.date is not None:
         return f"generalised to the {said.date}"
+    if said.grid is not None:
+        return f"generalised to squares of {said.grid} m, merged until each holds at least {said.least} rows"
     return f"generalised to the first {said.prefix} characters"
 
 

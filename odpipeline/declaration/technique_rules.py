@@ -12,11 +12,12 @@ from odpipeline.declaration.positions import Place
 from odpipeline.declaration.techniques import NUMERIC, TECHNIQUES, Generalise, Mask, Noise, Pseudonymise, Technique
 from odpipeline.declaration.wording import unknown
 
-_WAYS = ("bands", "hierarchy", "date", "prefix")
+_WAYS = ("bands", "hierarchy", "date", "prefix", "grid")
 _FITS = {
     "bands": ("integer", "number", "year"),
     "date": ("date", "datetime"),
     "prefix": ("string", "integer", "year"),
+    "grid": ("geopoint", "number"),
 }
 _NUMBERS = {
     "round": ("integer", "number"),
@@ -47,6 +48,7 @@ def _within(
         yield "pseudonymise", _pseudonymise(role.pseudonymise)
     if role.generalise:
         yield "generalise", _generalise(field, role.generalise, hierarchies)
+        yield "generalise", _grid(dataset, field, role.generalise)
     if role.mask:
         yield "mask", _mask(dataset, field, role.mask)
     if role.noise:
@@ -82,6 +84,25 @@ def _generalise(field: TableField, said: Generalise, hierarchies: Hierarchies) -
             yield from disclosure_rules.level(said, levels)
     elif "level" in said.model_fields_set:
         yield "level", f"a level belongs to a hierarchy, and {field.name!r} is generalised by {way}; remove it"
+
+
+def _grid(dataset: Dataset, field: TableField, said: Generalise) -> Iterator[tuple[str, str]]:
+    if said.grid is None:
+        for key in ("least", "latitude"):
+            if key in said.model_fields_set:
+                yield key, f"{key} belongs to a grid, and {field.name!r} has none; remove it"
+        return
+    numbers = {other.name: other for other in dataset.fields if other.type == "number" and other.name != field.name}
+    if field.type == "geopoint" and said.latitude is not None:
+        yield "latitude", f"{field.name!r} is a geopoint, which holds its latitude; remove `latitude`"
+    if field.type != "number":
+        return
+    if said.latitude is None:
+        yield "latitude", f"a grid on the number {field.name!r}, a longitude, needs the field of the `latitude`"
+    elif said.latitude not in numbers:
+        yield "latitude", unknown("number field", said.latitude, list(numbers), inside="grid")
+    elif dataset.privacy.columns.get(said.latitude) != "drop":
+        yield "latitude", f"{said.latitude!r} would tell what the square hides; give it the role drop"
 
 
 def _numeric(dataset: Dataset, field: TableField, role: Technique) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,12 @@ class Generalise(Closed):
     """The part of a date that is kept."""
     prefix: int | None = Field(default=None, ge=1)
     """How many leading characters of a code are kept."""
+    grid: int | None = Field(default=None, ge=100)
+    """The side in metres of the squares that stand for points, such as 200; they are merged until they hold `least`."""
+    least: int = Field(default=11, ge=3)
+    """For `grid`: the fewest rows that a square holds."""
+    latitude: str | None = None
+    """For `grid` on a number, the longitude: the field with the latitude, in degrees; it is dropped itself."""
 
 
 class Mask(Closed):

@@ -14,7 +14,7 @@ from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.declaration.profiles import Rules
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import PrivacyError
-from odpipeline.privacy import measuring_models
+from odpipeline.privacy import measuring_grid, measuring_models
 from odpipeline.privacy.roles import Role, roles
 from odpipeline.verdict import Finding
 
@@ -42,6 +42,7 @@ def measure(
             findings = [_columns(connection, name, files[name], dataset) for name in files]
             for name, relation in files.items():
                 findings += _small(connection, name, relation, dataset)
+                findings += measuring_grid.measured(connection, name, relation, dataset)
                 if dataset.privacy.table:
                     from odpipeline.privacy import tables  # SciPy, for the few that publish tables
 

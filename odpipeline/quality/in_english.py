@@ -165,6 +165,10 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"{count(n['recoverable'], 'secret cell')} of {number(n['secret_cells'])} can be computed from "
         "the others",
     ),
+    "grid": Phrase(
+        "squares large and full enough",
+        told=lambda n: f"{count(n['rows_below'], 'square')} of {number(n['squares'])} too telling",
+    ),
     "identifiers": Phrase(
         "no identifier of a person that is not allowed",
         told=lambda n: f"identifiers of persons in {count(n['columns'], 'column')}",

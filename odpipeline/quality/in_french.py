@@ -319,6 +319,11 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"{'peut' if n['recoverable'] < 2 else 'peuvent'} être recalculées à partir des autres",
         advice=_PRIVACY,
     ),
+    "grid": Phrase(
+        "carreaux assez grands et assez peuplés",
+        told=lambda n: f"{count(n['rows_below'], 'carreau', 'carreaux')} sur {number(n['squares'])} en dit trop",
+        advice=_PRIVACY,
+    ),
     "identifiers": Phrase(
         "aucun identifiant de personne qui ne soit permis",
         told=lambda n: f"{count(n['columns'], 'colonne')} "

@@ -41,6 +41,7 @@ _PRIVACY = (
     "differencing_versions",
     "differencing_datasets",
     "recoverable_cells",
+    "grid",
 )
 _BOUNDS = ("min_value", "max_value", "strict_min", "strict_max", "value")
 _LISTS = ("column_list", "column_set")
@@ -55,8 +56,8 @@ MEASURES = (
 _COUNTS = frozenset({
     *MEASURES, "element_count", "missing_count", "unexpected_percent", "share", "rows_before", "keys_before",
     "compared", "referring_rows", "unknown_keys", "silent_series", "most", "usual", "suppressed_share", "least",
-    "classes", "k", "failing_classes", "cells", "detectors", "exposing", "recoverable", "secret_cells", "findings",
-    "failed", "age_seconds", "promise_seconds", ACCEPTED,
+    "classes", "k", "failing_classes", "cells", "detectors", "exposing", "recoverable", "secret_cells", "squares",
+    "findings", "failed", "age_seconds", "promise_seconds", ACCEPTED,
 })  # fmt: skip
 
 

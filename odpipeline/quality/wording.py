@@ -29,7 +29,7 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 COLON: dict[Language, str] = {"fr": f"{NO_BREAK}:", "en": ":"}
 """The colon with what stands before it."""
 
-_OF_A_FILE = "published_columns|k_anonymity|small_cells|l_diversity|t_closeness|recoverable_cells"
+_OF_A_FILE = "published_columns|k_anonymity|small_cells|l_diversity|t_closeness|recoverable_cells|grid"
 _MEASURED = re.compile(rf"({_OF_A_FILE})_(?:.+_)?(csv|parquet)")
 _FILES = {"csv": "CSV", "parquet": "Parquet"}
 

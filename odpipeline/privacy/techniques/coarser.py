@@ -1,4 +1,4 @@
-"""Generalise: bands of numbers, parts of dates, beginnings of codes, levels of hierarchies."""
+"""Generalise: bands of numbers, parts of dates, beginnings of codes, squares of points, levels of hierarchies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from odpipeline.duck import quote
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy import hierarchies
 from odpipeline.privacy.builtin_ladders import LADDERS
+from odpipeline.privacy.techniques.grid import squared
 
 
 def generalise(
@@ -28,6 +29,8 @@ def generalise(
         return _date_part(name, technique.date)
     if technique.prefix is not None:
         return f"left(CAST({name} AS VARCHAR), {technique.prefix})"
+    if technique.grid is not None:
+        return squared(connection, dataset, column, technique, rows)
     return _by_hierarchy(connection, dataset, column, technique, rows)
 
 
