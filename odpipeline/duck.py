@@ -10,17 +10,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from threading import Event, Thread
 
 import duckdb
 
 
 @dataclass(frozen=True)
 class DuckSettings:
-    """`memory_limit` in DuckDB's words (`2GB`), number of `threads`, and the `spill` folder (private zone)."""
+    """`memory_limit` in DuckDB's words (`2GB`), number of `threads`, and the `spill` folder (private zone).
+
+    `patience`: after how many seconds whatever a connection still does is interrupted; None: never.
+    """
 
     memory_limit: str = "1500MB"
     threads: int = 2
     spill: Path | None = None
+    patience: float | None = None
 
     def config(self) -> dict[str, str]:
         """The settings as `duckdb.connect(config=…)` takes them, which is also what `DuckDBResource` takes."""
@@ -35,13 +40,28 @@ class DuckSettings:
 
 @contextmanager
 def connect(settings: DuckSettings | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A bounded in-memory connection, closed at the end of the block."""
-    connection = duckdb.connect(":memory:", config=dict((settings or DuckSettings()).config()))
+    """A bounded in-memory connection, closed at the end of the block.
+
+    Raises: duckdb.InterruptException in the block when its patience is over.
+    """
+    settings = settings or DuckSettings()
+    connection, done = duckdb.connect(":memory:", config=dict(settings.config())), Event()
+    if settings.patience is not None:
+        Thread(target=_interrupted, args=(connection, done, settings.patience), daemon=True).start()
     try:
         connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
         yield connection
     finally:
+        done.set()
         connection.close()
+
+
+def _interrupted(connection: duckdb.DuckDBPyConnection, done: Event, patience: float) -> None:
+    """Interrupt the query under way once patience is over, and those that come after it."""
+    pause = patience
+    while not done.wait(pause):
+        connection.interrupt()
+        pause = 0.1
 
 
 def spatial(connection: duckdb.DuckDBPyConnection) -> None:

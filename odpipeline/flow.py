@@ -109,9 +109,10 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         gone = anonymous.suppressed + anonymous.small_cells
         share = gone / ((gone + anonymous.rows) or 1)
         primary = anonymous.parquet.with_name(privacy.PRIMARY)
-        measured = privacy.measure(staged.parquet, staged.csv, dataset, duck, share, primary)
-        measured += privacy.differencing(staged.parquet, *_public_beside(dataset, town, zones), dataset, duck)
-        measured += privacy.scan(staged.parquet, staged.csv, dataset, duck)
+        asked = replace(duck, patience=town.gate_time.total_seconds())
+        measured = privacy.measure(staged.parquet, staged.csv, dataset, asked, share, primary)
+        measured += privacy.differencing(staged.parquet, *_public_beside(dataset, town, zones), dataset, asked)
+        measured += privacy.scan(staged.parquet, staged.csv, dataset, asked)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
@@ -255,7 +256,7 @@ def _public_beside(dataset: Dataset, town: Town, zones: Zones) -> tuple[dict[str
     Two datasets are taken to be about the same persons when both have a quasi-identifier of one name, unless both name
     their population and the names differ.
     """
-    if not dataset.privacy.quasi_identifiers:
+    if not privacy.compares(dataset):
         return {}, {}
     versions = {
         f"version {release.version}": release.folder / f"{dataset.id}.parquet"

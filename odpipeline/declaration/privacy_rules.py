@@ -36,7 +36,7 @@ def faults(dataset: Dataset, hierarchies: Hierarchies) -> Faults:
     yield from _small_cells(dataset)
     yield from profile_rules.faults(dataset)
     yield from disclosure_rules.faults(dataset, hierarchies)
-    yield from tables.faults(dataset)
+    yield from tables.faults(dataset, hierarchies)
     for column, role in dataset.privacy.columns.items():
         field = next((field for field in dataset.fields if field.name == column), None)
         if isinstance(role, Technique) and field is not None:

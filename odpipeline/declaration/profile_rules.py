@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from odpipeline.declaration.dataset import Dataset
@@ -12,6 +13,8 @@ from odpipeline.declaration.techniques import Technique
 from odpipeline.declaration.words import spell_share
 
 Faults = Iterator[tuple[Place, str]]
+_COMMUNE = frozenset({"commune", "communes", "com", "depcom", "codgeo", "insee", "ville"})
+"""Words in the name of a column of communes."""
 
 
 def faults(dataset: Dataset) -> Faults:
@@ -26,6 +29,9 @@ def faults(dataset: Dataset) -> Faults:
         told = " or ".join(key for key, needed in needs.items() if needed)
         yield place, f"rules: {name} has nothing to hold to; declare {told}, or remove it"
         return
+    yield from _below(dataset, profile, str(name))
+    if profile.births:
+        yield from _births(dataset)
     looser = list(_looser(dataset))
     if isinstance(rules.rules, Rules):
         if not looser:
@@ -66,3 +72,23 @@ def _table(table: Table, profile: Profile) -> Faults:
     if profile.dominance and table.sums and (table.dominance is None or table.dominance > profile.dominance):
         what = f"one holder has at most {spell_share(profile.dominance)} of a sum; declare that as `dominance`"
         yield ("privacy", "table", "dominance"), what
+
+
+def _below(dataset: Dataset, profile: Profile, name: str) -> Faults:
+    """What no reason allows."""
+    for column, least in dataset.privacy.small_cells.items():
+        if least < profile.floor:
+            what = f"rules: {name} never publishes a count below {profile.floor}, whatever the reason; raise it"
+            yield ("privacy", "small_cells", column), what
+
+
+def _births(dataset: Dataset) -> Faults:
+    """The births of another commune are for that commune to publish: a column of communes has one value."""
+    for field in dataset.fields:
+        words = set(re.split(r"[^a-z]+", field.name.casefold()))
+        kept = dataset.privacy.columns.get(field.name) == "keep"
+        if kept and words & _COMMUNE and len(field.constraints.enum or ()) != 1:
+            what = (
+                f"{field.name!r} may name another commune, whose births are not this town's to publish; allow its own"
+            )
+            yield ("fields",), f"{what} with constraints: {{enum: […]}}, or drop it"

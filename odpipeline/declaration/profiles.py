@@ -13,7 +13,8 @@ ProfileName = Literal["social", "fiscal", "health", "enterprise", "first-names",
 class Profile(NamedTuple):
     """`k` for classes, `least` for published counts, and the source of both.
 
-    `dominance` is the largest share of one holder in a sum of a table, and `masked` that natural persons are masked.
+    `dominance` is the largest share of one holder in a sum of a table, `masked` that natural persons are masked. No
+    reason allows fewer than `floor`; with `births`, a column of communes holds the town's own only.
     """
 
     source: str
@@ -21,6 +22,8 @@ class Profile(NamedTuple):
     least: int | None = None
     masked: bool = False
     dominance: float | None = None
+    floor: int = 0
+    births: bool = False
 
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -30,7 +33,9 @@ PROFILES: dict[ProfileName, Profile] = {
     "enterprise": Profile(
         "loi 51-711 du 7 juin 1951, article 6; INSEE: at least 3, at most 85 % in one", None, 3, dominance=0.85
     ),
-    "first-names": Profile("CRPA L312-1-2; usage of towns: at least 5 children of a name", None, 5),
+    "first-names": Profile(
+        "CRPA L312-1-2; usage of towns: at least 5 children of a name", None, 5, floor=3, births=True
+    ),
     "grants": Profile("décret 2017-779 du 5 mai 2017; CRPA L312-1-2", masked=True),
 }
 """Name → its rules."""

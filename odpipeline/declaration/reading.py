@@ -183,4 +183,5 @@ def _hierarchy_files(dataset: Dataset) -> list[Path]:
     roles = (role for role in dataset.privacy.columns.values() if isinstance(role, Technique))
     named = [role.generalise.hierarchy for role in roles if role.generalise]
     named += [said.hierarchy for said in dataset.privacy.closeness.values()]
+    named += dataset.privacy.table.levels.values() if dataset.privacy.table else []
     return [dataset.root / file for file in named if file and file not in BUILTIN]

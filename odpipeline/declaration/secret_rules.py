@@ -33,3 +33,5 @@ def _uses(dataset: Dataset) -> Iterator[tuple[str, str, str, str]]:
         if isinstance(role, Technique) and role.secret:
             stable = role.pseudonymise is not None and role.pseudonymise.scope == "stable"
             yield dataset.id, column, role.secret, "stable" if stable else "release"
+    if (table := dataset.privacy.table) and table.rounding_secret:
+        yield dataset.id, table.count, table.rounding_secret, "rounding"

@@ -109,6 +109,8 @@ class Town(Closed):
     """The most memory DuckDB takes for one dataset; beyond it spills to the private zone."""
     threads: int = Field(default=2, ge=1)
     """Threads for one dataset."""
+    gate_time: Duration = Field(default="30 min", validate_default=True)
+    """How long each question of the privacy gate may take; one without an answer by then is a refusal."""
     night: Night = Night()
     """The nightly run."""
     roles: dict[str, tuple[Mail | Person, ...]] = {}

@@ -1,8 +1,8 @@
 """Anonymisation: declared, applied in SQL, measured on what was written."""
 
 from odpipeline.privacy.anonymising import PRIMARY, Anonymised, anonymise
-from odpipeline.privacy.differencing import differencing
+from odpipeline.privacy.differencing import compares, differencing
 from odpipeline.privacy.measuring import measure, summary
 from odpipeline.privacy.scan import scan
 
-__all__ = ["PRIMARY", "Anonymised", "anonymise", "differencing", "measure", "scan", "summary"]
+__all__ = ["PRIMARY", "Anonymised", "anonymise", "compares", "differencing", "measure", "scan", "summary"]

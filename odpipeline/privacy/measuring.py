@@ -16,7 +16,7 @@ from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy import measuring_grid, measuring_models
 from odpipeline.privacy.roles import Role, roles
-from odpipeline.verdict import Finding
+from odpipeline.verdict import Finding, Severity
 
 
 def measure(
@@ -52,7 +52,7 @@ def measure(
                     findings.append(_k(connection, name, relation, dataset))
                     typed = _typed(connection, relation, files["Parquet"], dataset)
                     findings += measuring_models.measured(connection, name, typed, dataset, suppressed_share)
-            return tuple(findings)
+            return (*findings, *_departure(dataset))
     except (duckdb.Error, KeyError, OSError, AssertionError) as error:
         raise PrivacyError(
             f"a privacy fact could not be measured on the written files ({type(error).__name__})",
@@ -123,6 +123,15 @@ def _public(role: Role) -> str | dict[str, object]:
         name: {key: one for key, one in value.items() if key != "secret"} if isinstance(value, dict) else value
         for name, value in said.items()
     }
+
+
+def _departure(dataset: Dataset) -> list[Finding]:
+    """A warning, night after night, where a declaration is looser than its profile; the reason is published."""
+    if not isinstance(dataset.privacy.rules, Rules):
+        return []
+    name, place = dataset.privacy.rules.profile, dataset.place("privacy", "rules")
+    message = f"the declaration is looser than the rules {name}, for a reason that is published ({place})"
+    return [Finding("privacy", "looser_rules", False, message, Severity.WARNING)]
 
 
 def _rules(dataset: Dataset) -> dict[str, object] | None:

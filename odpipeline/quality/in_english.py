@@ -165,6 +165,7 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"{count(n['recoverable'], 'secret cell')} of {number(n['secret_cells'])} can be computed from "
         "the others",
     ),
+    "looser_rules": Phrase("usual rules of secrecy", told="rules looser than usual, for a reason that is published"),
     "grid": Phrase(
         "squares large and full enough",
         told=lambda n: f"{count(n['rows_below'], 'square')} of {number(n['squares'])} too telling",

@@ -319,6 +319,9 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"{'peut' if n['recoverable'] < 2 else 'peuvent'} être recalculées à partir des autres",
         advice=_PRIVACY,
     ),
+    "looser_rules": Phrase(
+        "règles usuelles du secret", told="des règles moins strictes que l’usage, pour un motif publié", advice=_PRIVACY
+    ),
     "grid": Phrase(
         "carreaux assez grands et assez peuplés",
         told=lambda n: f"{count(n['rows_below'], 'carreau', 'carreaux')} sur {number(n['squares'])} en dit trop",

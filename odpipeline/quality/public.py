@@ -42,6 +42,7 @@ _PRIVACY = (
     "differencing_datasets",
     "recoverable_cells",
     "grid",
+    "looser_rules",
 )
 _BOUNDS = ("min_value", "max_value", "strict_min", "strict_max", "value")
 _LISTS = ("column_list", "column_set")

@@ -96,8 +96,7 @@ def _field(field: TableField, duck_type: str, changed: bool) -> dict[str, Any]:
         raise StoreError(f"the column {field.name} has the type {duck_type}, which the store does not publish",
                          mend="this is a fault of odpipeline: report it")  # fmt: skip
     certain, declared = _TYPES[duck_type]
-    kept = field.type in declared and not (changed and certain == "string")  # a square is no geopoint any more
-    described: dict[str, Any] = {"name": field.name, "type": field.type if kept else certain}
+    described: dict[str, Any] = {"name": field.name, "type": field.type if field.type in declared else certain}
     described |= {word: text for word in ("title", "description") if (text := getattr(field, word))}
     constraints = field.constraints.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     if changed:

@@ -118,9 +118,9 @@ def test_a_small_cell_below_two_does_nothing(town):
          "the role of 'age' is exactly one technique: " + EVERY),
         ("{pseudonymise: {secret: ODP_S, scope: stable}}",
          "stable pseudonyms let versions be joined; say why in `because` (it is published), or use scope: release"),
-        ("{generalise: {}}", "'age' is generalised in exactly one way: bands, hierarchy, date, prefix"),
+        ("{generalise: {}}", "'age' is generalised in exactly one way: bands, hierarchy, date, prefix, grid"),
         ("{generalise: {bands: 10, prefix: 1}}",
-         "'age' is generalised in exactly one way: bands, hierarchy, date, prefix"),
+         "'age' is generalised in exactly one way: bands, hierarchy, date, prefix, grid"),
         ("{generalise: {date: year}}", ("date needs a field of type date or datetime, and 'age' is "
                                         "integer; use another "
                                        "way")),

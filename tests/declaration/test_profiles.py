@@ -107,3 +107,22 @@ def test_an_unknown_profile(town):
 def test_without_a_profile_nothing_is_told(town):
     town.aides()
     assert summary(town.dataset("aides"), ())["rules"] is None
+
+
+def test_no_reason_publishes_first_names_of_one_or_two_children(town):
+    whole = ("name: montant, type: number", "name: montant, type: integer")
+    cells = (K, f"{K}  small_cells: {{montant: 2}}\n")
+    [fault] = faults_of(town, "{profile: first-names, because: petite commune}", whole, cells)
+    assert fault == "16: rules: first-names never publishes a count below 3, whatever the reason; raise it"
+
+
+def test_births_of_another_commune_are_not_published(town):
+    whole = ("name: montant, type: number", "name: montant, type: integer")
+    cells = (K, f"{K}  small_cells: {{montant: 5}}\n")
+    commune = ("  - {name: montant", "  - {name: depcom}\n  - {name: montant")
+    kept = ("montant: keep", "montant: keep, depcom: keep")
+    [fault] = faults_of(town, "first-names", whole, cells, commune, kept)
+    assert "'depcom' may name another commune, whose births are not this town's to publish" in fault
+    own = ("{name: depcom}", "{name: depcom, constraints: {enum: ['99001']}}")
+    profiled(town, "first-names", whole, cells, commune, kept, own)
+    town.read()

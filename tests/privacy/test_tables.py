@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.errors import DeclarationErrors, PrivacyError
+from odpipeline.errors import DeclarationErrors, PrivacyError, SecretMissing
 from odpipeline.privacy import PRIMARY
 from odpipeline.privacy.tables import audit, written
 from odpipeline.store import Release
@@ -38,6 +38,7 @@ def _dataset(**table: object) -> Dataset:
 def _table(folder: Path, rows: list[Row], **said: object) -> tuple[dict[tuple[str, str], dict[str, object]], bool]:
     """The published cells by label, and whether the audit of the written file holds."""
     target, dataset = folder / "table.parquet", _dataset(**said)
+    dataset._root = folder
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE r (quartier VARCHAR, type VARCHAR, siren VARCHAR, montant DOUBLE)")
         for row in rows:
@@ -180,6 +181,106 @@ def test_a_count_that_is_not_rounded_is_found(tmp_path: Path) -> None:
             assert audit(connection, "CSV", "t", tmp_path / PRIMARY, dataset).passed is held
 
 
+LADDER = "nord;Rive droite;*\nest;Rive droite;*\nsud;Rive gauche;*\nouest;Rive gauche;*\n"
+
+
+def _with_levels(
+    folder: Path, rows: list[Row], **said: object
+) -> tuple[dict[tuple[str, str], dict[str, object]], bool]:
+    (folder / "rives.csv").write_text(LADDER)
+    return _table(folder, rows, levels={"quartier": "rives.csv"}, **said)
+
+
+def test_the_levels_of_a_hierarchy_are_margins_that_give_no_secret_away(tmp_path: Path) -> None:
+    rows = _rows(nord_a=1, nord_b=9, est_a=8, est_b=7, sud_a=6, sud_b=5, ouest_a=9, ouest_b=8)
+    cells, held = _with_levels(tmp_path, rows)
+    assert held
+    told = {label: cell["effectif"] for label, cell in cells.items()}
+    assert told["Rive gauche", "a"] == 15
+    assert told["Total", "Total"] == 53
+    assert told["nord", "a"] is None
+    assert [cells[name, "a"]["quartier_level"] for name in ("nord", "Rive droite", "Total")] == [0, 1, 2]
+    secret = {label for label, cell in cells.items() if cell["secret"]}
+    assert ("est", "a") in secret or ("Rive droite", "a") in secret  # the margin of the bank would give it away
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    labels=st.lists(st.tuples(st.sampled_from(["nord", "est", "sud", "ouest"]), st.sampled_from("ab")), min_size=1,
+                    max_size=60)
+)  # fmt: skip
+def test_levels_hold_against_the_audit_and_the_order_of_rows(
+    labels: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows: list[Row] = [(*label, str(n), 1.0) for n, label in enumerate(labels)]
+    try:
+        cells, held = _with_levels(tmp_path_factory.mktemp("t"), rows)
+        twice, _ = _with_levels(tmp_path_factory.mktemp("t"), rows[::-1])
+    except PrivacyError:
+        assume(False)
+    assert held
+    assert cells == twice
+    for label, n in Counter(labels).items():
+        assert cells[label]["secret"] or n >= 3
+
+
+def test_controlled_rounding_adds_up_on_every_level(tmp_path: Path) -> None:
+    rows = _rows(nord_a=1, nord_b=9, est_a=8, est_b=7, sud_a=6, sud_b=3, ouest_a=9, ouest_b=8)
+    cells, held = _with_levels(tmp_path, rows, method="round", base=5)
+    assert held
+    told = {label: cell["effectif"] for label, cell in cells.items()}
+    for kind in ("a", "b", "Total"):
+        assert told["nord", kind] + told["est", kind] == told["Rive droite", kind]  # type: ignore[operator]
+        assert told["Rive droite", kind] + told["Rive gauche", kind] == told["Total", kind]  # type: ignore[operator]
+
+
+def test_hierarchies_that_do_not_fit_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(PrivacyError, match=r"4 rows hold a value of quartier that rives\.csv does not know"):
+        _with_levels(tmp_path, [*_rows(nord_a=9), *_rows(centre_a=4)])
+    (tmp_path / "rives.csv").write_text("nord;nord;*\nsud;Rive;*\n")
+    with pytest.raises(PrivacyError, match=r"1 labels of quartier stand on two levels of rives\.csv"):
+        _table(tmp_path, _rows(nord_a=9, sud_a=5), levels={"quartier": "rives.csv"})
+
+
+SECRET = "8e1f0c5a9b7d6e3f2a4c1b8d7e6f5a90c3b2d1e4f5a6b7c8d9e0f1a2b3c4d5e6"
+
+
+def test_random_rounding_is_drawn_alike_for_the_same_count_and_leaves_the_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODP_TIRAGE", SECRET)
+    said = {"method": "random", "base": 5, "rounding_secret": "ODP_TIRAGE"}
+    rows = _rows(**{f"q{n}_a": 7 for n in range(200)})
+    cells, held = _table(tmp_path, rows, **said)
+    assert held
+    assert (cells, True) == _table(tmp_path, rows[::-1], **said)
+    told = [cell["effectif"] for label, cell in cells.items() if "Total" not in label]
+    assert set(told) == {5, 10}
+    assert 6.3 < sum(told) / 200 < 7.7  # type: ignore[arg-type]  # 7 ± 3 standard deviations
+    monkeypatch.delenv("ODP_TIRAGE")
+    with pytest.raises(SecretMissing, match="ODP_TIRAGE"):
+        _table(tmp_path, rows, **said)
+
+
+def test_a_table_is_held_against_its_own_versions(tmp_path: Path) -> None:
+    town = read_town(_town(tmp_path))
+    zones, dataset = flow.Zones.of(town), town.dataset("aides")
+    *_, release = flow.publication(dataset, town, zones)
+    assert isinstance(release, Release)
+    deliveries = tmp_path / "depot/aides.csv"
+    with deliveries.open("a") as more:
+        more.write("99,sud,a,100\n")
+    *_, verdict = flow.publication(dataset, town, zones)
+    assert isinstance(verdict, Verdict)
+    [moved] = [one for one in verdict.findings if one.rule == "differencing_versions"]
+    assert not moved.passed
+    assert "counts differ by fewer than 3 rows from version 1" in moved.message
+    with deliveries.open("a") as more:
+        more.write("".join(f"{n},{q},{t},100\n" for q in ("nord", "sud") for t in "ab" for n in range(100, 109)))
+    *_, second = flow.publication(dataset, town, zones)
+    assert isinstance(second, Release), getattr(second, "reasons", second)
+
+
 def test_what_cannot_be_protected_is_refused_in_words(tmp_path: Path) -> None:
     for rows, why in (
         ([("Total", "a", "x", 1.0)] * 9, "the label of a margin"),
@@ -244,6 +345,10 @@ def test_a_table_goes_the_whole_way_and_no_row_is_published(tmp_path: Path) -> N
         ("by: [quartier], dominance: 85 %", "about sums"),
         ("by: [quartier], method: round, sums: {total: montant}", "is for counts"),
         ("by: [quartier], base: 5", "is for method: round"),
+        ("by: [quartier], method: random", "the two stand together"),
+        ("by: [quartier], levels: {type: age}", "unknown column 'type'"),
+        ("by: [quartier], levels: {quartier: rien.csv}", "rien.csv"),
+        ("by: [quartier], levels: {quartier: iris}, totals: false", "are margins"),
         ("by: [quartier], least: 1", "at least 3"),
         ("by: []", "at least 1"),
     ],

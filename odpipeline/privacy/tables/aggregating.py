@@ -14,12 +14,14 @@ import duckdb
 
 from odpipeline import published
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.tables import TOTAL, Table
+from odpipeline.declaration.tables import TOTAL, Table, level_column
 from odpipeline.duck import columns, literal, quote
 from odpipeline.errors import PrivacyError
+from odpipeline.privacy import hierarchies
 from odpipeline.privacy.anonymising import PRIMARY
-from odpipeline.privacy.tables.rounding import rounded
+from odpipeline.privacy.tables.rounding import drawn, rounded
 from odpipeline.privacy.tables.suppressing import Cells, protected
+from odpipeline.privacy.techniques import secrets
 
 _UNKNOWN = "'non renseigné'"
 MOST_CELLS = 20_000
@@ -43,7 +45,7 @@ def written(connection: duckdb.DuckDBPyConnection, relation: str, dataset: Datas
     table = dataset.privacy.table
     assert table is not None  # noqa: S101 - asked for by whoever saw it declared
     _refuse(connection, relation, table, dataset)
-    _cells(connection, relation, table)
+    _cells(connection, relation, table, dataset)
     [(cells,)] = connection.execute("SELECT count(*) FROM cells").fetchall()
     if cells > MOST_CELLS:
         raise PrivacyError(
@@ -52,7 +54,7 @@ def written(connection: duckdb.DuckDBPyConnection, relation: str, dataset: Datas
             mend="generalise a column of `by`, or publish fewer of them",
         )
     read = Cells.read(connection, table)
-    if table.method == "round":
+    if table.method != "suppress":
         return _rounded(connection, read, dataset, target)
     primary = read.primary(table)
     secret = protected(read, primary, table, dataset.place("privacy", "table"))
@@ -64,7 +66,7 @@ def written(connection: duckdb.DuckDBPyConnection, relation: str, dataset: Datas
     kept = ", ".join(f"CASE WHEN s.cell IS NULL THEN {quote(name)} END AS {quote(name)}" for name in measures)
     rows = published.write(
         connection,
-        f"(SELECT {columns(table.by)}, {kept}, s.cell IS NOT NULL AS {quote(table.secret)} "
+        f"(SELECT {_labels(table)}, {kept}, s.cell IS NOT NULL AS {quote(table.secret)} "
         "FROM cells LEFT JOIN secrets s USING (cell))",
         dataset, target,
     )  # fmt: skip
@@ -77,10 +79,14 @@ def _rounded(connection: duckdb.DuckDBPyConnection, read: Cells, dataset: Datase
     """The table with rounded counts; nothing in it is secret, and no true value is kept for an audit."""
     table = dataset.privacy.table
     assert table is not None  # noqa: S101 - see `written`
-    counts = rounded(read, table, dataset.place("privacy", "table"))
+    if table.rounding_secret is not None:
+        key = secrets.key(dataset, table.count, table.rounding_secret, "rounding", "the rounding")
+        counts = drawn(read, table, key)
+    else:
+        counts = rounded(read, table, dataset.place("privacy", "table"))
     connection.execute("CREATE OR REPLACE TEMP TABLE told (cell BIGINT, n BIGINT)")
     connection.executemany("INSERT INTO told VALUES (?, ?)", list(enumerate(counts)))
-    chosen = f"SELECT {columns(table.by)}, n AS {quote(table.count)} FROM cells JOIN told USING (cell)"
+    chosen = f"SELECT {_labels(table)}, n AS {quote(table.count)} FROM cells JOIN told USING (cell)"
     rows = published.write(connection, f"({chosen})", dataset, target)
     _keep_primary(connection, read, {}, table, target.with_name(PRIMARY))
     return Written(rows, 0, 0)
@@ -109,8 +115,18 @@ def _refuse(connection: duckdb.DuckDBPyConnection, relation: str, table: Table, 
             )  # fmt: skip
 
 
-def _cells(connection: duckdb.DuckDBPyConnection, relation: str, table: Table) -> None:
-    """The table `cells`: labels, measures, the two largest contributions to each sum, a number for each cell."""
+def _labels(table: Table) -> str:
+    """The published columns that name a cell."""
+    return columns(
+        [one for name in table.by for one in (name, *([level_column(name)] if name in table.levels else []))]
+    )
+
+
+def _cells(connection: duckdb.DuckDBPyConnection, relation: str, table: Table, dataset: Dataset) -> None:
+    """The table `cells`: labels, measures, the two largest contributions to each sum, a number for each cell.
+
+    Every leaf cell adds to each cell whose labels are on its paths to the top; `parents` tells what adds up to what.
+    """
     holder = quote(table.holder) if table.holder else "row_number() OVER ()"
     sums = "".join(f", coalesce({quote(column)}, 0) AS x{n}" for n, column in enumerate(table.sums.values()))
     labels = [f"coalesce(CAST({quote(name)} AS VARCHAR), {_UNKNOWN}) AS b{n}" for n, name in enumerate(table.by)]
@@ -118,15 +134,16 @@ def _cells(connection: duckdb.DuckDBPyConnection, relation: str, table: Table) -
         f"CREATE OR REPLACE TEMP TABLE rows_of AS SELECT {', '.join(labels)}, CAST({holder} AS VARCHAR) AS holder"
         f"{sums} FROM {relation}"
     )
-    by = [f"b{n}" for n in range(len(table.by))]
-    group = f"CUBE ({', '.join(by)})" if table.totals else ", ".join(by)
-    totals = ", ".join(f"sum(x{n}) AS x{n}" for n in range(len(table.sums)))
-    keys = ", ".join(f"CASE WHEN grouping({b}) = 1 THEN {literal(TOTAL)} ELSE {b} END AS {b}" for b in by)
-    keys = keys if table.totals else ", ".join(by)
-    each = (
-        f"SELECT {keys}, holder, count(*) AS n{', ' + totals if totals else ''} FROM rows_of GROUP BY holder, {group}"
-    )
-    named = ", ".join(f"b{n} AS {quote(name)}" for n, name in enumerate(table.by))
+    connection.execute("CREATE OR REPLACE TEMP TABLE parents (place INTEGER, label VARCHAR, parent VARCHAR)")
+    for place in range(len(table.by)):
+        _path(connection, relation, table, dataset, place)
+    places = range(len(table.by))
+    totals = "".join(f", sum(x{n}) AS x{n}" for n in range(len(table.sums)))
+    inner = f"SELECT COLUMNS('^b[0-9]$'), holder, count(*) AS n{totals} FROM rows_of GROUP BY ALL"
+    paths = " ".join(f"JOIN path_{n} p{n} ON p{n}.leaf = r.b{n}" for n in places)
+    keys = ", ".join(f"p{n}.label AS b{n}, p{n}.level AS l{n}" for n in places)
+    each = f"SELECT {keys}, holder, sum(n) AS n{totals} FROM ({inner}) r {paths} GROUP BY ALL"
+    named = ", ".join(f"b{n} AS {quote(name)}, l{n} AS {quote(level_column(name))}" for n, name in enumerate(table.by))
     tops = "".join(
         f", CAST(sum(x{n}) AS DOUBLE) AS {quote(name)}, CAST(max(x{n}, 2)[1] AS DOUBLE) AS first_{n}, "
         f"CAST(coalesce(max(x{n}, 2)[2], 0) AS DOUBLE) AS second_{n}"
@@ -135,8 +152,56 @@ def _cells(connection: duckdb.DuckDBPyConnection, relation: str, table: Table) -
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE cells AS SELECT row_number() OVER (ORDER BY {columns(table.by)}) - 1 AS cell, * "
         f"FROM (SELECT {named}, CAST(sum(n) AS BIGINT) AS {quote(table.count)}{tops} FROM ({each}) "
-        f"GROUP BY {', '.join(by)})"
+        f"GROUP BY {', '.join(f'b{n}, l{n}' for n in places)})"
     )
+
+
+def _path(connection: duckdb.DuckDBPyConnection, relation: str, table: Table, dataset: Dataset, place: int) -> None:
+    """The table `path_<place>` (leaf, label, level) of one column, and its part of `parents`."""
+    column, levels = table.by[place], 0
+    steps = [f"SELECT DISTINCT b{place} AS leaf, b{place} AS label, 0 AS level FROM rows_of"]
+    if (hierarchy := table.levels.get(column)) is not None:
+        levels = _climbed(connection, relation, column, hierarchy, place, dataset.place("privacy", "table"), dataset)
+        steps += [
+            f"SELECT leaf, level_{n}, {n} FROM ladder_{place} WHERE leaf IN (SELECT b{place} FROM rows_of)"
+            for n in range(1, levels + 1)
+        ]
+    if table.totals:
+        steps.append(f"SELECT DISTINCT b{place}, {literal(TOTAL)}, {levels + 1} FROM rows_of")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE path_{place} AS {' UNION ALL '.join(steps)}")
+    connection.execute(
+        f"INSERT INTO parents SELECT DISTINCT {place}, label, above FROM (SELECT label, lead(label) OVER "
+        f"(PARTITION BY leaf ORDER BY level) AS above FROM path_{place}) WHERE above IS NOT NULL"
+    )
+    on_two = f"SELECT label FROM path_{place} GROUP BY label HAVING count(DISTINCT level) > 1"
+    below_two = f"SELECT label FROM parents WHERE place = {place} GROUP BY label HAVING count(*) > 1"
+    [(twice,)] = connection.execute(f"SELECT count(*) FROM ({on_two} UNION {below_two})").fetchall()
+    if twice:
+        raise PrivacyError(
+            f"{twice} labels of {column} stand on two levels of {hierarchy}, or below two others",
+            where=dataset.place("privacy", "table"), mend="give each label one place in the hierarchy",
+        )  # fmt: skip
+
+
+def _climbed(
+    connection: duckdb.DuckDBPyConnection, relation: str, column: str, hierarchy: str, place: int, where: str,
+    dataset: Dataset,
+) -> int:  # fmt: skip
+    """The table `ladder_<place>`; how many of its levels are margins: one that is the same everywhere is the total."""
+    name = f"ladder_{place}"
+    hierarchies.ladder(connection, dataset.root, hierarchy, name, relation, column, where=where)
+    if unknown := hierarchies.outside(connection, name, relation, column):
+        raise PrivacyError(
+            f"{unknown} rows hold a value of {column} that {hierarchy} does not know",
+            where=where, mend="add the missing leaves to the hierarchy, or correct them in the source system",
+        )  # fmt: skip
+    levels = len(connection.execute(f"DESCRIBE {name}").fetchall()) - 1
+    while levels:
+        [(different,)] = connection.execute(f"SELECT count(DISTINCT level_{levels}) FROM {name}").fetchall()
+        if different > 1:
+            break
+        levels -= 1
+    return levels
 
 
 def _keep_primary(

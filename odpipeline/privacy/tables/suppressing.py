@@ -27,15 +27,35 @@ _LEAST_CHANGE = 1e-7
 
 @dataclass(frozen=True)
 class Cells:
-    """All cells by their number: `labels`, the `values` of each measure, the two largest contributions to each sum."""
+    """All cells by their number: `labels`, the `values` of each measure, the two largest contributions to each sum.
+
+    `parents` maps, for each column of the table, a label to the one that adds it up with its like.
+    """
 
     labels: list[tuple[str, ...]]
     values: dict[str, Floats]
     largest: dict[str, tuple[Floats, Floats]]
+    parents: list[dict[str, str]]
+
+    @property
+    def margins(self) -> csr_array:
+        """One row for each sum that holds: the cells of a line less the cell that adds them up."""
+        lines: dict[tuple[int, str, tuple[str, ...]], list[tuple[int, int]]] = {}
+        over = [set(above.values()) for above in self.parents]
+        for number, label in enumerate(self.labels):
+            for place, name in enumerate(label):
+                rest = (*label[:place], *label[place + 1 :])
+                if (parent := self.parents[place].get(name)) is not None:
+                    lines.setdefault((place, parent, rest), []).append((number, 1))
+                if name in over[place]:
+                    lines.setdefault((place, name, rest), []).append((number, -1))
+        entries = [(row, cell, sign) for row, line in enumerate(lines.values()) for cell, sign in line]
+        rows, cells, signs = (np.array(part) for part in zip(*entries, strict=True))
+        return csr_array((signs.astype(np.float64), (rows, cells)), shape=(len(lines), len(self.labels)))
 
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection, table: Table) -> Cells:
-        """From the temporary table `cells`."""
+        """From the temporary tables `cells` and `parents` (place, label, parent)."""
         tops = "".join(f", first_{n}, second_{n}" for n in range(len(table.sums)))
         found = connection.execute(
             f"SELECT {columns([*table.by, table.count, *table.sums])}{tops} FROM cells ORDER BY cell"
@@ -47,7 +67,10 @@ class Cells:
             for n, name in enumerate(table.sums)
         }
         labels = list(zip(*(found[name].tolist() for name in table.by), strict=True))
-        return cls(labels, values, largest)
+        parents: list[dict[str, str]] = [{} for _ in table.by]
+        for place, label, parent in connection.execute("SELECT place, label, parent FROM parents").fetchall():
+            parents[place][label] = parent
+        return cls(labels, values, largest, parents)
 
     def primary(self, table: Table) -> dict[str, dict[int, float]]:
         """Measure → cell that a rule keeps secret → by how much more than its value it must be possible."""
@@ -76,7 +99,7 @@ def protected(cells: Cells, primary: dict[str, dict[int, float]], table: Table, 
     secret = {cell for needs in primary.values() for cell in needs}
     if not table.totals or not secret:
         return secret
-    margins = margins_of(cells.labels)
+    margins = cells.margins
     whole = cells.labels.index((TOTAL,) * len(table.by))
     cost = cells.values[table.count] + 1
     for measure, needs in primary.items():
@@ -116,15 +139,3 @@ def _cheapest(
         return None
     moved = found.x[: len(values)] - found.x[len(values) :]
     return {int(one) for one in np.flatnonzero(np.abs(moved) > _LEAST_CHANGE)}
-
-
-def margins_of(labels: list[tuple[str, ...]]) -> csr_array:
-    """One row for each sum that holds: the cells of a line less its total."""
-    lines: dict[tuple[int, tuple[str, ...]], list[tuple[int, int]]] = {}
-    for number, label in enumerate(labels):
-        for place, name in enumerate(label):
-            rest = (*label[:place], *label[place + 1 :])
-            lines.setdefault((place, rest), []).append((number, -1 if name == TOTAL else 1))
-    entries = [(row, cell, sign) for row, line in enumerate(lines.values()) for cell, sign in line]
-    rows, cells, signs = (np.array(part) for part in zip(*entries, strict=True))
-    return csr_array((signs.astype(np.float64), (rows, cells)), shape=(len(lines), len(labels)))

@@ -74,4 +74,6 @@ def _weak(secret: bytes) -> str:
 
 def _variables(dataset: Dataset) -> set[str]:
     roles = dataset.privacy.columns.values()
-    return {role.secret for role in roles if not isinstance(role, str) and role.secret}
+    table = dataset.privacy.table
+    drawn = {table.rounding_secret} if table and table.rounding_secret else set()
+    return drawn | {role.secret for role in roles if not isinstance(role, str) and role.secret}
