@@ -66,8 +66,17 @@ def _interrupted(connection: duckdb.DuckDBPyConnection, done: Event, patience: f
 
 def spatial(connection: duckdb.DuckDBPyConnection) -> None:
     """Load the extension `spatial` from its wheel: nothing is fetched."""
-    home = files("duckdb_extension_spatial") / "extensions" / f"v{duckdb.__version__}"
-    connection.execute(f"LOAD {literal(str(home / 'spatial.duckdb_extension'))}")
+    _load(connection, "spatial")
+
+
+def workbooks(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the extension `excel`, which writes workbooks, from its wheel: nothing is fetched."""
+    _load(connection, "excel")
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    home = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
+    connection.execute(f"LOAD {literal(str(home / f'{name}.duckdb_extension'))}")
 
 
 def quote(identifier: str) -> str:

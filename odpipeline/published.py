@@ -8,11 +8,12 @@ the same bytes however they were delivered.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
 
-from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.dataset import Dataset, TableField
 from odpipeline.duck import columns, literal, quote
 
 _ROW_GROUP = 122_880
@@ -30,8 +31,15 @@ def write(connection: duckdb.DuckDBPyConnection, relation: str, dataset: Dataset
     chosen = [f"nullif({quote(n)}, '') AS {quote(n)}" if n in texts else quote(n) for n in names]
     order = [*(n for n in dataset.key if n in names), *(n for n in names if n not in dataset.key)]
     by = ", ".join(f"{quote(name)} ASC NULLS LAST" for name in order)
+    said = json.dumps([_said(field) for field in dataset.published_fields], ensure_ascii=False)
     copied = connection.execute(
         f"COPY (SELECT {columns(names)} FROM (SELECT {', '.join(chosen)} FROM {relation}) ORDER BY {by}) "
-        f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+        f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, "
+        f"KV_METADATA {{fields: {literal(said)}}})"
     ).fetchone()
     return int(copied[0]) if copied else 0
+
+
+def _said(field: TableField) -> dict[str, str]:
+    """What the file itself says of a column, in the words of Table Schema."""
+    return {word: str(said) for word in ("name", "type", "title", "description") if (said := getattr(field, word))}

@@ -34,7 +34,18 @@ CONTEXT: Node = {
 
 _PACKAGE = "https://datapackage.org/standard/data-package/"
 _TABLE_SCHEMA = "https://datapackage.org/standard/table-schema/"
-_FORMATS = {".csv": ("CSV", "CSV"), ".parquet": ("PARQUET", "Parquet")}
+_FORMATS = {
+    "csv": ("CSV", "CSV"),
+    "parquet": ("PARQUET", "Parquet"),
+    "geojson": ("GEOJSON", "GeoJSON"),
+    "geo.parquet": ("PARQUET", "GeoParquet"),
+    "xlsx": ("XLSX", "Excel"),
+    "csv.gz": ("CSV", "CSV, gzip"),
+}
+"""What stands behind the identifier in a file's name → file type of the EU, and what readers call it. Partitions are
+parts of one distribution, and no distributions themselves."""
+_FILE_TYPES = {"CSV": "CSV", "PARQUET": "Parquet", "GEOJSON": "GeoJSON", "XLSX": "Excel XLSX"}
+"""The EU's file types and their labels."""
 _SHA256 = "http://spdx.org/rdf/terms#checksumAlgorithm_sha256"
 _PUBLISHER_TYPES = "http://purl.org/adms/publishertype/"
 _MEDIA = "https://www.iana.org/assignments/media-types/"
@@ -113,8 +124,8 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
 
 
 def _distribution(release: Release, file: StoredFile, base: str, page: str) -> list[Node]:
-    code, name = _FORMATS[Path(file.name).suffix]
-    about, uri = release.about, _file_uri(base, release, file)
+    code, name = _FORMATS[_ending(release, file)]
+    about, uri, packed = release.about, _file_uri(base, release, file), file.name.endswith(".gz")
     return [
         {
             "@id": uri,
@@ -124,7 +135,8 @@ def _distribution(release: Release, file: StoredFile, base: str, page: str) -> l
             "dcat:accessURL": {"@id": page},
             "dcat:downloadURL": {"@id": uri},
             "dct:format": _concept("file-type", code),
-            "dcat:mediaType": {"@id": _MEDIA + file.media_type},
+            "dcat:mediaType": {"@id": _MEDIA + ("text/csv" if packed else file.media_type)},
+            **({"dcat:compressFormat": {"@id": _MEDIA + file.media_type}} if packed else {}),
             "dct:license": {"@id": LICENCES.get(about["licence"], f"{base}/#licence-{about['licence']}")},
             "dcat:byteSize": {"@type": "xsd:nonNegativeInteger", "@value": str(file.size_bytes)},
             "spdx:checksum": {"@id": f"{uri}#sha256"},
@@ -164,7 +176,7 @@ def _vocabulary(releases: list[Release], language: str) -> list[Node]:
         *(_described("data-theme", code, THEMES.get(code, code)) for code in sorted(themes)),
         *(_described("frequency", code, FREQUENCIES.get(code, code), "dct:Frequency") for code in sorted(schedules)),
         *(_described("language", code, code, "dct:LinguisticSystem") for code in sorted(languages)),
-        *(_described("file-type", code, name, "dct:MediaTypeOrExtent") for code, name in _FORMATS.values()),
+        *(_described("file-type", code, name, "dct:MediaTypeOrExtent") for code, name in _FILE_TYPES.items()),
         _described("access-right", "PUBLIC", "public", "dct:RightsStatement"),
         _described("planned-availability", "STABLE", "stable"),
         *({"@id": uri, "@type": "dct:LicenseDocument"} for uri in sorted(licences)),
@@ -211,7 +223,11 @@ def _modified(releases: list[Release]) -> Node:
 
 
 def _tables(release: Release) -> list[StoredFile]:
-    return [file for file in release.files if Path(file.name).suffix in _FORMATS]
+    return [file for file in release.files if _ending(release, file) in _FORMATS]
+
+
+def _ending(release: Release, file: StoredFile) -> str:
+    return file.name.removeprefix(f"{release.dataset}.")
 
 
 def _base(town: Town) -> str:

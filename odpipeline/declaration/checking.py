@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-from odpipeline.declaration import approval, custom_checks, formulas, identifiers, privacy_rules, town_code
+from odpipeline.declaration import approval, custom_checks, formats, formulas, identifiers, privacy_rules, town_code
 from odpipeline.declaration.dataset import Constraints, Dataset, Lookup, TableField
 from odpipeline.declaration.drafts import inside
 from odpipeline.declaration.hierarchy_files import Hierarchies
@@ -74,6 +74,10 @@ def faults(dataset: Dataset, bench: Bench) -> Faults:
     """Every fault of `dataset` that the models cannot see, as (place, what)."""
     for check in CHECKS:
         yield from check(dataset, bench)
+
+
+def _formats(dataset: Dataset, _: Bench) -> Faults:
+    yield from formats.faults(dataset)
 
 
 def _completed(dataset: Dataset, _: Bench) -> Faults:
@@ -454,6 +458,6 @@ def _approval(dataset: Dataset, bench: Bench) -> Faults:
 
 CHECKS: Sequence[Callable[[Dataset, Bench], Faults]] = (
     _completed, _names, _columns, _computed, _over_time, _field_formats, _constraints, _custom_checks, _rows_ignored,
-    _vocabularies, _schedule, _source, _suite, _privacy, _approval,
+    _vocabularies, _schedule, _source, _suite, _privacy, _formats, _approval,
 )  # fmt: skip
 """Every check, in the order of a declaration."""

@@ -13,6 +13,7 @@ from odpipeline.declaration.approval import Approval
 from odpipeline.declaration.custom_checks import CustomCheck
 from odpipeline.declaration.disclosure import Closeness, Differencing, Diversity, Score
 from odpipeline.declaration.foreign_keys import ForeignKey
+from odpipeline.declaration.formats import Formats
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.profiles import PROFILES, Profile, ProfileName, Rules, with_defaults
 from odpipeline.declaration.source import Source
@@ -326,6 +327,8 @@ class Dataset(Closed):
     """`nightly`, or a cron expression in the town's time zone."""
     freshness: Freshness = Freshness()
     """The promise made to the public."""
+    formats: Formats = Formats()
+    """The files besides CSV and Parquet: GeoJSON and GeoParquet where there is a geometry, and what is asked for."""
     shrink: Share = 0.2
     """The largest share of rows that may vanish from one version to the next."""
     retention: Duration = timedelta(days=30)

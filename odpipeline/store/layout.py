@@ -11,6 +11,9 @@
         datapackage.json        Data Package 2.0 with the Table Schema of both files
         <id>.parquet            typed rows, zstd, sorted
         <id>.csv                the same rows as text, in the same order
+        <id>.csv-metadata.json  the W3C's description of the CSV (CSVW)
+        <id>.geojson, <id>.geo.parquet, <id>.xlsx, <id>.csv.gz, <id>.<column>-<value>.parquet
+                                the same rows again, where the declaration asks for it: see `formats`
         quality.json            what was checked, what did not hold, the score, and the history up to this version
         release.json            the manifest, written last: without it the folder is no version
     catalogue.jsonld, index.html, dataset/…, quality/…, style.css      rebuilt from the above at any time
@@ -33,11 +36,11 @@ capture with the old content would be worked through every night. It counts only
 description (`about`), the Table Schema (`schema`) and the SHA-256 of the CSV (`csv`). The Parquet is left out, because
 its bytes depend on the writer's version; `release.json` holds the SHA-256 of every file.
 
-**CSV.** RFC 4180: comma, double quotes doubled, CRLF, one header line, UTF-8 without BOM. Dates `2026-03-29`,
-datetimes in UTC `2026-03-29T01:00:00Z` (with microseconds in the whole file if any value has a fraction), times
-`01:00:00`, decimal point, `true`/`false`. An empty cell is a missing value; an empty text is published as missing. Text
-that a spreadsheet would run, beginning with `=` `+` `-` `@`, tab, CR or LF, gets an apostrophe in front (OWASP, CSV
-injection); the Parquet holds it as it is. Column names never begin so.
+**CSV.** RFC 4180: comma, double quotes doubled, CRLF, one header line, UTF-8, without BOM unless declared. Dates
+`2026-03-29`, datetimes in UTC `2026-03-29T01:00:00Z` (with microseconds in the whole file if any value has a fraction),
+times `01:00:00`, decimal point, `true`/`false`. An empty cell is a missing value; an empty text is published as
+missing. Text that a spreadsheet would run, beginning with `=` `+` `-` `@`, tab, CR or LF, gets an apostrophe in front
+(OWASP, CSV injection); the Parquet holds it as it is. Column names never begin so.
 
 **Order.** By the declared key, then by all remaining columns in published order, missing values last, text by its
 bytes: the order depends on the content alone, so the same rows give the same files.

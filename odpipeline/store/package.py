@@ -97,6 +97,8 @@ def _field(field: TableField, duck_type: str, changed: bool) -> dict[str, Any]:
                          mend="this is a fault of odpipeline: report it")  # fmt: skip
     certain, declared = _TYPES[duck_type]
     described: dict[str, Any] = {"name": field.name, "type": field.type if field.type in declared else certain}
+    if described["type"] == "geopoint" and field.format != "default":
+        described["format"] = field.format  # as it is spelled, which is how it is published
     described |= {word: text for word in ("title", "description") if (text := getattr(field, word))}
     constraints = field.constraints.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     if changed:
@@ -105,20 +107,24 @@ def _field(field: TableField, duck_type: str, changed: bool) -> dict[str, Any]:
 
 
 def _resource(dataset: str, file: StoredFile, schema: Mapping[str, Any]) -> dict[str, Any]:
-    kind = file.name.rpartition(".")[2]
+    """One file; only what holds the columns as they are has the schema. A name has letters, digits and `-._` only."""
+    kind = file.name.removesuffix(".gz").rpartition(".")[2]
+    rest = file.name.removeprefix(f"{dataset}.").replace(".", "-")
     resource: dict[str, Any] = {
         "$schema": RESOURCE_PROFILE,
-        "name": f"{dataset}-{kind}",
-        "type": "table",
+        "name": f"{dataset}-{rest}".casefold(),
         "path": file.name,
         "format": kind,
         "mediatype": file.media_type,
         "bytes": file.size_bytes,
         "hash": f"sha256:{file.sha256}",
-        "schema": dict(schema),
     }
+    if kind != "geojson" and not file.name.endswith(".geo.parquet"):
+        resource |= {"type": "table", "schema": dict(schema)}
     if kind == "csv":
         resource["encoding"] = "utf-8"
         resource["dialect"] = {"$schema": DIALECT_PROFILE, "delimiter": ",", "lineTerminator": "\r\n",
                                "quoteChar": '"', "doubleQuote": True, "header": True}  # fmt: skip
+    if file.name.endswith(".gz"):
+        resource["compression"] = "gz"
     return resource

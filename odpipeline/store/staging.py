@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,17 +17,25 @@ from typing import Any
 
 import duckdb
 
-from odpipeline.declaration.dataset import Dataset, TableField
+from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.duck import DuckSettings, connect, literal, no_room, quote
 from odpipeline.errors import StoreError
-from odpipeline.store import layout
-from odpipeline.store.package import about, data_package, table_schema
+from odpipeline.store import formats, layout
+from odpipeline.store.package import LICENCES, about, data_package, table_schema
 from odpipeline.store.releases import StoredFile
 
-MEDIA_TYPES = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet", ".json": "application/json"}
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
+    ".json": "application/json",
+    ".geojson": "application/geo+json",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".gz": "application/gzip",
+}
 """Media types by suffix (IANA)."""
 
+_BOM = "\ufeff"
 _RUN_BY_SPREADSHEETS = "=+-@\t\r\n"
 _CODES = ", ".join(str(ord(sign)) for sign in _RUN_BY_SPREADSHEETS)
 _CSV = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NEW_LINE '\\r\\n', DATEFORMAT '%Y-%m-%d'"
@@ -94,17 +102,21 @@ def stage(
             spelling = _look(connection, parquet, dataset, types)
             shutil.copyfile(parquet, sorted_rows)
             rows = _count(connection, sorted_rows)
-            _write_csv(connection, sorted_rows, csv, dataset.published_fields, spelling)
+            _write_csv(connection, sorted_rows, csv, dataset, spelling)
+            made = list(formats.further(connection, sorted_rows, csv, dataset, types))
     except duckdb.Error as error:
         raise _stopped(error) from None
     described, schema = about(dataset, town), table_schema(dataset, types)
-    files = [_stored(csv), _stored(sorted_rows)]
+    files = [_stored(csv), _stored(sorted_rows), *map(_stored, made)]
     covered = layout.canonical({"about": described, "schema": schema, "csv": files[0].sha256})
     package = target / layout.PACKAGE
     package.write_bytes(layout.readable(data_package(dataset.id, described, schema, files, town)))
+    described_csv = target / f"{dataset.id}.csv-metadata.json"
+    licence = LICENCES.get(described["licence"], (None, None))[1]
+    described_csv.write_bytes(layout.readable(formats.csvw(dataset.id, described, schema, licence)))
     return Staged(
         dataset.id, target, hashlib.sha256(covered).hexdigest(), rows, tuple(f.name for f in dataset.published_fields),
-        (*files, _stored(package)), sorted_rows, csv, described, schema, facts,
+        (*files, _stored(package), _stored(described_csv)), sorted_rows, csv, described, schema, facts,
     )  # fmt: skip
 
 
@@ -162,13 +174,17 @@ def _count(connection: duckdb.DuckDBPyConnection, parquet: Path) -> int:
 
 
 def _write_csv(
-    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, fields: Sequence[TableField], spelling: _Spelling
+    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, dataset: Dataset, spelling: _Spelling
 ) -> None:
+    fields = dataset.published_fields
     stamp = _MICROSECONDS if spelling.fractions else _SECONDS
     chosen = [f"{_text(f.name, spelling)} AS {quote(f.name)}" for f in fields]
     relation = f"SELECT {', '.join(chosen)} FROM {_rows(source)}"
     if len(fields) == 1:
         relation = _never_blank(connection, relation, fields[0].name, stamp)
+    if dataset.formats.bom:  # as the beginning of the first name, which is the beginning of the file
+        renamed = ", ".join(f"{quote(f.name)} AS {quote(_BOM * (n == 0) + f.name)}" for n, f in enumerate(fields))
+        relation = f"SELECT {renamed} FROM ({relation})"
     connection.execute(f"COPY ({relation}) TO {literal(target)} ({_CSV}, TIMESTAMPFORMAT {literal(stamp)})")
 
 

@@ -26,7 +26,8 @@ def test_the_first_publication_is_version_1(store, tmp_path):
     assert store.current("parkings") == release
     assert store.datasets() == ("parkings",)
     assert sorted(path.name for path in release.folder.iterdir()) == [
-        "datapackage.json", "parkings.csv", "parkings.parquet", "quality.json", "release.json",
+        "datapackage.json", "parkings.csv", "parkings.csv-metadata.json", "parkings.parquet", "quality.json",
+        "release.json",
     ]  # fmt: skip
     latest = store.root / "datasets/parkings/latest"
     assert latest.readlink() == Path("versions/1")

@@ -12,15 +12,15 @@ import duckdb
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.techniques import Generalise
-from odpipeline.duck import literal, quote, spatial
+from odpipeline.duck import quote, spatial
 from odpipeline.errors import PrivacyError
+from odpipeline.geopoint import degrees
 
 LEVELS = 12
 """How often the side doubles: from 200 m to 819 km, more than any town."""
 _FAR = 100_000_000
 _EUROPE = "lon BETWEEN -16.1 AND 40.18 AND lat BETWEEN 32.88 AND 84.73"
 """The area of use of EPSG:3035 in degrees (EPSG dataset)."""
-_NUMBER = r"[+-]?\d+(?:[.]\d+)?"
 
 
 def squared(
@@ -84,8 +84,4 @@ def _degrees(dataset: Dataset, column: str, technique: Generalise) -> tuple[str,
     if technique.latitude is not None:
         return name, f"r.{quote(technique.latitude)}"
     spelled = next(field.format for field in dataset.fields if field.name == column)
-    if spelled == "object":
-        text = [f"json_extract_string({name}, '$.{side}')" for side in ("lon", "lat")]
-        return f"CAST({text[0]} AS DOUBLE)", f"CAST({text[1]} AS DOUBLE)"
-    pair = [f"regexp_extract_all({name}, {literal(_NUMBER)})[{place}]" for place in (1, 2)]
-    return f"CAST({pair[0]} AS DOUBLE)", f"CAST({pair[1]} AS DOUBLE)"
+    return degrees(name, spelled)
