@@ -100,7 +100,12 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
 
         salt = f"{capture.sha256}{dataset.code_version}"
         last = current.privacy if current else None
-        yield (anonymous := privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last))
+        anonymous = privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last)
+        beside = _public_beside(dataset, town, zones)
+        if current:
+            public = current.folder / f"{dataset.id}.parquet"
+            anonymous = privacy.waited(anonymous, public, beside[0], dataset, duck)
+        yield anonymous
         why = "replay of an earlier capture" if replay else "new delivery"
         facts = _facts(dataset, capture, rows, anonymous, duck, why)
         yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
@@ -111,7 +116,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         primary = anonymous.parquet.with_name(privacy.PRIMARY)
         asked = replace(duck, patience=town.gate_time.total_seconds())
         measured = privacy.measure(staged.parquet, staged.csv, dataset, asked, share, primary)
-        measured += privacy.differencing(staged.parquet, *_public_beside(dataset, town, zones), dataset, asked)
+        measured += privacy.differencing(staged.parquet, *beside, dataset, asked)
         measured += privacy.scan(staged.parquet, staged.csv, dataset, asked)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")

@@ -41,6 +41,9 @@ class Differencing(Closed):
     because: str | None = Field(default=None, min_length=10)
     """Why so small differences may be published; it is published too."""
 
+    small_moves: Literal["refuse", "wait"] = "refuse"
+    """`wait`: such a class stays as it is in the current version until k rows or more came or went."""
+
     @model_validator(mode="after")
     def _explained(self) -> Self:
         if (self.severity == "warning") != (self.because is not None):

@@ -4,5 +4,6 @@ from odpipeline.privacy.anonymising import PRIMARY, Anonymised, anonymise
 from odpipeline.privacy.differencing import compares, differencing
 from odpipeline.privacy.measuring import measure, summary
 from odpipeline.privacy.scan import scan
+from odpipeline.privacy.small_moves import waited
 
-__all__ = ["PRIMARY", "Anonymised", "anonymise", "compares", "differencing", "measure", "scan", "summary"]
+__all__ = ["PRIMARY", "Anonymised", "anonymise", "compares", "differencing", "measure", "scan", "summary", "waited"]

@@ -106,7 +106,7 @@ def _finding(
     worst = max(exposed, key=lambda name: exposed[name])
     message = (
         f"{exposed[worst]} classes differ by fewer than k = {k} rows from {worst}: who subtracts them singles out the "
-        f"persons that came or went; wait until more have changed, generalise further"
+        f"persons that came or went; let them wait (differencing: {{small_moves: wait}}), generalise further"
     )
     if rule == "differencing_datasets":
         message += ", or name the population of each with privacy.population if the persons are others"

@@ -165,6 +165,10 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"{count(n['recoverable'], 'secret cell')} of {number(n['secret_cells'])} can be computed from "
         "the others",
     ),
+    "small_moves": Phrase(
+        "classes that moved by too little",
+        told=lambda n: f"{count(n['classes'], 'class', 'classes')} waiting until more has changed",
+    ),
     "looser_rules": Phrase("usual rules of secrecy", told="rules looser than usual, for a reason that is published"),
     "grid": Phrase(
         "squares large and full enough",

@@ -319,6 +319,10 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"{'peut' if n['recoverable'] < 2 else 'peuvent'} être recalculées à partir des autres",
         advice=_PRIVACY,
     ),
+    "small_moves": Phrase(
+        "groupes qui ont trop peu changé",
+        told=lambda n: f"{count(n['classes'], 'groupe')} en attente d’assez de changements",
+    ),
     "looser_rules": Phrase(
         "règles usuelles du secret", told="des règles moins strictes que l’usage, pour un motif publié", advice=_PRIVACY
     ),

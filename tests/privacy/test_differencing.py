@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
+import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from odpipeline import flow
 from odpipeline.declaration import read_town
@@ -154,3 +158,58 @@ def test_a_word_that_does_not_fit_is_refused_with_its_line(town: Path, said: str
     with pytest.raises(DeclarationErrors, match=r"aides\.yaml:17: .*") as refused:
         read_town(town)
     assert why in str(refused.value)
+
+
+WAIT = "  differencing: {small_moves: wait}\n"
+
+
+def test_small_moves_may_wait_until_as_many_as_k_have_come(town: Path) -> None:
+    _declare(town, "aides", WAIT)
+    _deliver(town, nord_a=7, sud_b=9)
+    assert isinstance(_run(town), Release)
+    _deliver(town, nord_a=8, sud_b=20)
+    second = _run(town)
+    assert isinstance(second, Release)
+    assert _classes(second) == {("nord", "a"): 7, ("sud", "b"): 20}
+    _deliver(town, nord_a=10, sud_b=22)
+    third = _run(town)
+    assert isinstance(third, Release)
+    assert third.version == second.version  # everything waits: nothing new is published
+    _deliver(town, nord_a=12, sud_b=22)
+    fourth = _run(town)
+    assert isinstance(fourth, Release)
+    assert _classes(fourth) == {("nord", "a"): 12, ("sud", "b"): 20}
+
+
+def test_a_class_that_comes_near_an_older_version_waits_too(town: Path) -> None:
+    _declare(town, "aides", WAIT)
+    for nord in (20, 30, 21, 19, 36):
+        _deliver(town, nord_a=nord, sud_b=9)
+        ended = _run(town)
+        assert isinstance(ended, Release), getattr(ended, "reasons", ended)
+        public = _classes(ended)["nord", "a"]
+        assert public == {20: 20, 30: 30, 21: 30, 19: 30, 36: 36}[nord]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(nights=st.lists(st.tuples(st.integers(0, 25), st.integers(5, 25)), min_size=2, max_size=4))
+def test_whatever_comes_no_two_versions_differ_by_a_few_persons(
+    nights: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = write_town(tmp_path_factory.mktemp("nights"))
+    _declare(root, "aides", WAIT.rstrip() + "\n  suppression: 100 %\n")
+    told = []
+    for nord, sud in nights:
+        _deliver(root, nord_a=nord, sud_b=sud)
+        ended = _run(root)
+        if isinstance(ended, Release):
+            told.append(_classes(ended))
+    for one, other in itertools.combinations(told, 2):
+        for label in {*one, *other}:
+            assert abs(one.get(label, 0) - other.get(label, 0)) not in range(1, 5)
+
+
+def _classes(release: Release) -> dict[tuple[str, str], int]:
+    file = release.folder / "aides.parquet"
+    found = duckdb.execute(f"SELECT quartier, tranche, count(*) FROM '{file}' GROUP BY ALL").fetchall()
+    return {(quartier, tranche): n for quartier, tranche, n in found}
