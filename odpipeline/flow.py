@@ -32,7 +32,7 @@ from odpipeline.landing.workplace import keep_failed, set_aside, workplace
 from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.quality import QualityReport
-from odpipeline.store import Release, Staged, StagedFacts, Store, stage
+from odpipeline.store import Release, Signer, Staged, StagedFacts, Store, stage
 from odpipeline.verdict import Verdict
 
 Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Release
@@ -64,9 +64,13 @@ class Zones:
         duck = DuckSettings(town.memory_limit, town.threads, private / "spill")
         seal = Seal.of(town)
         return cls(
-            Landing(private, seal), Store(town.store_path), Journal.at(private), private / "work", private / "faults",
+            Landing(private, seal), _store(town), Journal.at(private), private / "work", private / "faults",
             duck, Waiting(private / "held", seal), seal,
         )  # fmt: skip
+
+
+def _store(town: Town) -> Store:
+    return Store(town.store_path, signer=Signer(town.signing_key) if town.signing_key else None)
 
 
 def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
@@ -79,6 +83,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
     """
     with _foreseen(dataset, zones), located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
         duck = replace(zones.duck, spill=folder / "spill")
+        zones.store.ready()
         current = zones.store.current(dataset.id)
         yield (capture := replay or _captured(dataset, town, zones, folder))
         if not replay:

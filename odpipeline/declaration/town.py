@@ -103,6 +103,8 @@ class Town(Closed):
     """The private zone: a folder, relative to the town, readable by its owner only."""
     private_key: EnvName | None = None
     """The environment variable with the age identity (`odp key`) that the private zone is sealed with."""
+    signing_key: EnvName | None = None
+    """The environment variable with the Ed25519 key (`odp signing-key`) that every manifest is signed with."""
     production: bool = False
     """Refuses to work with a private zone that is not sealed."""
     memory_limit: str = Field(default="1500MB", pattern=MEMORY_PATTERN)

@@ -5,6 +5,7 @@
 
 from odpipeline.store.publishing import Store
 from odpipeline.store.releases import Release, StoredFile
+from odpipeline.store.signing import Signer
 from odpipeline.store.staging import Staged, StagedFacts, stage
 
-__all__ = ["Release", "Staged", "StagedFacts", "Store", "StoredFile", "stage"]
+__all__ = ["Release", "Signer", "Staged", "StagedFacts", "Store", "StoredFile", "stage"]

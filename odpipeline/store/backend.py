@@ -7,7 +7,7 @@ changed nothing that a reader can see; after any other `StoreError` the caller m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +35,9 @@ class Backend(Protocol):
 
     def read(self, key: str) -> bytes | None:
         """The whole content, or None when the key does not exist: never a part, never a mixture of two contents."""
+
+    def chunks(self, key: str) -> Iterator[bytes] | None:
+        """The content in pieces, for what does not fit into memory; None when the key does not exist."""
 
     def names(self, folder: str) -> list[str]:
         """The names directly below `folder`, sorted, without hidden ones; none when it does not exist."""

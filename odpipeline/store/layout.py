@@ -15,7 +15,9 @@
         <id>.geojson, <id>.geo.parquet, <id>.xlsx, <id>.csv.gz, <id>.<column>-<value>.parquet
                                 the same rows again, where the declaration asks for it: see `formats`
         quality.json            what was checked, what did not hold, the score, and the history up to this version
+        release.json.sig        the signature of release.json, where the town signs (see `signing`)
         release.json            the manifest, written last: without it the folder is no version
+    keys/<key>.pem              the public keys of signatures, old ones too
     catalogue.jsonld, index.html, dataset/…, quality/…, style.css      rebuilt from the above at any time
     .lock, .tmp-…               of the local folder backend; names with a leading dot are never served
 
@@ -27,6 +29,10 @@ orphan. Numbers of both are skipped, so an address below `versions/` never chang
 **Publishing.** Objects are created, never overwritten, `release.json` last; then the pointer is swapped if it still
 is what the publisher read (compare-and-swap); then come the changelog and `latest`, which can be rebuilt from the rest
 and are, at the next publication or confirmation, if a publisher died in between.
+
+**Changelog.** Each line holds the SHA-256 of the manifest (`manifest_sha256`) and a `chain`: the SHA-256 of the chain
+of the line before it (nothing, for the first) and of the line itself without it, as canonical JSON. A line that was
+changed or taken out shows in every line after it. Lines from before there were chains stand before the first one.
 
 **Unchanged.** A staged release with the content hash of the current one makes no version. `checked.json` then notes
 the capture and the code version that led to that content again: comparing with those of the version alone, a new
@@ -57,9 +63,11 @@ from odpipeline.errors import StoreError
 FORMAT = 1
 """The format's number, in every pointer and manifest."""
 RELEASE, PACKAGE, QUALITY = "release.json", "datapackage.json", "quality.json"
+SIGNATURE = "release.json.sig"
 CATALOGUE, INDEX = "catalogue.jsonld", "index.html"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_KEY = re.compile(r"[0-9a-f]{16}")
 _VERSION = re.compile(r"[1-9][0-9]*")
 
 
@@ -109,6 +117,13 @@ def versions(dataset: str) -> str:
 def version(dataset: str, number: int, name: str = "") -> str:
     """The folder of one version, or the file `name` in it."""
     return f"{versions(dataset)}/{number}" + (f"/{name}" if name else "")
+
+
+def key(name: str) -> str:
+    """The public key called `name`."""
+    if not _KEY.fullmatch(name):
+        raise StoreError(f"{name!r} is no name of a key", mend="it has 16 hexadecimal digits")
+    return f"keys/{name}.pem"
 
 
 def quality_page(dataset: str, number: int, language: str) -> str:

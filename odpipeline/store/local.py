@@ -40,6 +40,11 @@ class LocalFolder:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def chunks(self, key: str) -> Iterator[bytes] | None:
+        """See `Backend.chunks`."""
+        with _said(key, "read"):
+            return _chunks(self.place(key)) if self.place(key).is_file() else None
+
     def names(self, folder: str) -> list[str]:
         """See `Backend.names`."""
         with _said(folder, "read"):

@@ -8,8 +8,8 @@ or confirmation mends the rest.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,10 +20,11 @@ from typing import Any
 from odpipeline import __version__
 from odpipeline.errors import PublicationRace, StoreError
 from odpipeline.quality import public
-from odpipeline.store import layout, releases
+from odpipeline.store import changelog, layout, releases
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
 from odpipeline.store.local import LocalFolder
 from odpipeline.store.releases import Checked, Manifest, Pointer, Release, StoredFile
+from odpipeline.store.signing import Signer
 from odpipeline.store.staging import MEDIA_TYPES, Staged
 from odpipeline.verdict import Finding, Verdict
 
@@ -31,9 +32,23 @@ from odpipeline.verdict import Finding, Verdict
 class Store:
     """The publication store in the folder `root`, or in whatever `backend` is given."""
 
-    def __init__(self, root: Path, backend: Backend | None = None) -> None:
+    def __init__(self, root: Path, backend: Backend | None = None, signer: Signer | None = None) -> None:
         self.root = root
         self._backend = backend or LocalFolder(root)
+        self._signer = signer
+
+    @property
+    def backend(self) -> Backend:
+        """Where its bytes lie, for whoever checks them or takes them away."""
+        return self._backend
+
+    def ready(self) -> None:
+        """Do nothing when whatever a publication needs is there.
+
+        Raises: SecretMissing, OdpError when it is to be signed and the key cannot be used.
+        """
+        if self._signer:
+            assert self._signer.key  # noqa: S101 - or it has raised
 
     def datasets(self) -> tuple[str, ...]:
         """The identifiers of the datasets that have a folder, published or not, in alphabetical order."""
@@ -136,13 +151,22 @@ class Store:
         """Create every object of the version, the manifest last; their keys, newest first, as they are taken away."""
         written: list[str] = []
         try:
-            for key, content, sha256 in _objects(staged, manifest, quality):
+            for key, content, sha256 in _objects(staged, manifest, quality, self._signature(manifest)):
                 self._backend.create(key, content, sha256)
                 written.insert(0, key)
         except StoreError as error:
             self._backend.discard(written)
             raise self._in_full(error, staged, manifest) from None
         return written
+
+    def _signature(self, manifest: Manifest) -> bytes | None:
+        """The signature of a manifest, whose key is made public first."""
+        if self._signer is None:
+            return None
+        with suppress(AlreadyThere):
+            public = self._signer.public
+            self._backend.create(layout.key(self._signer.key), public, hashlib.sha256(public).hexdigest())
+        return self._signer.sign(releases.as_json(manifest))
 
     def _in_full(self, error: StoreError, staged: Staged, manifest: Manifest) -> StoreError:
         """What a failed step means for who publishes: what happened, what the public sees, what to do."""
@@ -183,14 +207,19 @@ class Store:
     def _log(self, release: Release) -> None:
         """Append to the changelog the versions that it lacks."""
         key = layout.changelog(release.dataset)
-        kept, last = _logged(self._backend.read(key) or b"")
+        kept, last = changelog.logged(self._backend.read(key) or b"")
         missing: list[Release] = []
         for version in releases.history(self._backend, release):
             if version.version <= last:
                 break
             missing.insert(0, version)
         if missing:
-            self._backend.put(key, kept + b"".join(layout.canonical(_line(version)) for version in missing))
+            hashes = [self._manifest_sha256(version) for version in missing]
+            self._backend.put(key, changelog.grown(kept, zip(missing, hashes, strict=True)))
+
+    def _manifest_sha256(self, release: Release) -> str:
+        key = layout.version(release.dataset, release.version, layout.RELEASE)
+        return hashlib.sha256(self._backend.read(key) or b"").hexdigest()
 
 
 def _authorised(staged: Staged, verdict: Verdict) -> None:
@@ -203,11 +232,16 @@ def _authorised(staged: Staged, verdict: Verdict) -> None:
         )
 
 
-def _objects(staged: Staged, manifest: Manifest, quality: bytes) -> Iterator[tuple[str, Path | bytes, str]]:
+def _objects(
+    staged: Staged, manifest: Manifest, quality: bytes, signature: bytes | None
+) -> Iterator[tuple[str, Path | bytes, str]]:
     """What is created, in order: the smallest first, because it takes the number; the manifest last."""
     for file in sorted(manifest.files, key=lambda file: file.size_bytes):
         key = layout.version(staged.dataset, manifest.version, file.name)
         yield key, quality if file.name == layout.QUALITY else staged.folder / file.name, file.sha256
+    if signature is not None:
+        key = layout.version(staged.dataset, manifest.version, layout.SIGNATURE)
+        yield key, signature, hashlib.sha256(signature).hexdigest()
     content = releases.as_json(manifest)
     key = layout.version(staged.dataset, manifest.version, layout.RELEASE)
     yield key, content, hashlib.sha256(content).hexdigest()
@@ -253,26 +287,6 @@ def _manifest(
         quality=public.summary(shown),
         privacy=facts.privacy,
     )
-
-
-def _logged(changelog: bytes) -> tuple[bytes, int]:
-    """The changelog as far as it can be kept, and the last version in it; all is made anew when it cannot be read."""
-    lines = changelog.splitlines()
-    try:
-        return changelog, int(json.loads(lines[-1])["version"]) if lines else 0
-    except (ValueError, KeyError, TypeError):
-        return b"", 0
-
-
-def _line(release: Release) -> dict[str, Any]:
-    return {
-        "version": release.version,
-        "published_at": release.published_at.isoformat().replace("+00:00", "Z"),
-        "content_hash": release.content_hash,
-        "rows": release.rows,
-        "previous": release.previous,
-        "why": release.why,
-    }
 
 
 def _race(dataset: str, what: str) -> PublicationRace:

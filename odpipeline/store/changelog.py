@@ -1,0 +1,52 @@
+"""The changelog: one line for each version that was ever current, chained by hashes (see `layout`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from odpipeline.store import layout
+from odpipeline.store.releases import Release
+
+
+def logged(content: bytes) -> tuple[bytes, int]:
+    """The changelog as far as it can be kept, and the last version in it; all is made anew when it cannot be read."""
+    lines = content.splitlines()
+    try:
+        return content, int(json.loads(lines[-1])["version"]) if lines else 0
+    except (ValueError, KeyError, TypeError):
+        return b"", 0
+
+
+def grown(content: bytes, versions: Iterable[tuple[Release, str]]) -> bytes:
+    """`content` and a line for each of `versions`, given with the SHA-256 of its manifest, oldest first."""
+    lines, chain = [content], _chain_of(content)
+    for release, manifest_sha256 in versions:
+        line = _line(release) | {"manifest_sha256": manifest_sha256}
+        chain = chained(chain, line)
+        lines.append(layout.canonical(line | {"chain": chain}))
+    return b"".join(lines)
+
+
+def chained(before: str, line: dict[str, Any]) -> str:
+    """The chain of `line`, whose own `chain` does not count; `before` is that of the line before it, or empty."""
+    plain = {name: value for name, value in line.items() if name != "chain"}
+    return hashlib.sha256(before.encode() + layout.canonical(plain)).hexdigest()
+
+
+def _chain_of(content: bytes) -> str:
+    lines = content.splitlines()
+    return str(json.loads(lines[-1]).get("chain", "")) if lines else ""
+
+
+def _line(release: Release) -> dict[str, Any]:
+    return {
+        "version": release.version,
+        "published_at": release.published_at.isoformat().replace("+00:00", "Z"),
+        "content_hash": release.content_hash,
+        "rows": release.rows,
+        "previous": release.previous,
+        "why": release.why,
+    }
