@@ -30,14 +30,21 @@ class DiskFull(StoreError):
     """There is no room for what should be written."""
 
 
-class Backend(Protocol):
-    """Where a store's bytes lie."""
+class Reader(Protocol):
+    """What a store must be able to do to be read: a `Backend`, or the same seen over HTTP."""
 
     def read(self, key: str) -> bytes | None:
         """The whole content, or None when the key does not exist: never a part, never a mixture of two contents."""
 
     def chunks(self, key: str) -> Iterator[bytes] | None:
         """The content in pieces, for what does not fit into memory; None when the key does not exist."""
+
+    def place(self, key: str) -> Path:
+        """Where a person finds the key on this machine."""
+
+
+class Backend(Reader, Protocol):
+    """Where a store's bytes lie."""
 
     def names(self, folder: str) -> list[str]:
         """The names directly below `folder`, sorted, without hidden ones; none when it does not exist."""
@@ -73,6 +80,3 @@ class Backend(Protocol):
 
         Their folder stays when the backend has folders: its number must not be used again.
         """
-
-    def place(self, key: str) -> Path:
-        """Where a person finds the key on this machine."""

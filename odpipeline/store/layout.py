@@ -17,6 +17,8 @@
         quality.json            what was checked, what did not hold, the score, and the history up to this version
         release.json.sig        the signature of release.json, where the town signs (see `signing`)
         release.json            the manifest, written last: without it the folder is no version
+      versions/<n>/tombstone.json    instead of all that, what was taken away, when and why (see `acts`)
+      tombstone.json          the same for the whole dataset, of which nothing else is left but the changelog
     keys/<key>.pem              the public keys of signatures, old ones too
     catalogue.jsonld, index.html, dataset/…, quality/…, style.css      rebuilt from the above at any time
     .lock, .tmp-…               of the local folder backend; names with a leading dot are never served
@@ -64,6 +66,7 @@ FORMAT = 1
 """The format's number, in every pointer and manifest."""
 RELEASE, PACKAGE, QUALITY = "release.json", "datapackage.json", "quality.json"
 SIGNATURE = "release.json.sig"
+TOMBSTONE, PROOF = "tombstone.json", "withdrawal-proof.json"
 CATALOGUE, INDEX = "catalogue.jsonld", "index.html"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -117,6 +120,11 @@ def versions(dataset: str) -> str:
 def version(dataset: str, number: int, name: str = "") -> str:
     """The folder of one version, or the file `name` in it."""
     return f"{versions(dataset)}/{number}" + (f"/{name}" if name else "")
+
+
+def tombstone(dataset: str, number: int | None = None) -> str:
+    """`tombstone.json` of `dataset`, or of one of its versions."""
+    return f"{home(dataset)}/{TOMBSTONE}" if number is None else version(dataset, number, TOMBSTONE)
 
 
 def key(name: str) -> str:

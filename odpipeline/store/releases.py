@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from odpipeline.errors import StoreError
 from odpipeline.quality.public import FORMAT
 from odpipeline.store import layout
-from odpipeline.store.backend import Backend
+from odpipeline.store.backend import Reader
 
 T = TypeVar("T")
 
@@ -108,25 +108,51 @@ class Release(Manifest):
         return (capture_sha256, code_version) == (self.checked_capture, self.checked_code)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tombstone:
+    """What stands where a dataset or a version was taken away; the public reads it, and it names no person.
+
+    `kind`: `withdrawal` (an act, with its `legal_basis`), or `retention` (no longer kept, as declared). `files` are
+    those that were taken away, of a dataset those of every version under `<n>/<name>`; `previous` carries the history
+    over a version.
+    """
+
+    dataset: str
+    version: int | None
+    kind: Literal["withdrawal", "retention"]
+    at: AwareDatetime
+    reason: str
+    legal_basis: str | None = None
+    previous: int | None = None
+    content_hash: str | None = None
+    files: tuple[StoredFile, ...] = ()
+    format: int = layout.FORMAT
+
+
 _POINTER, _CHECKED, _MANIFEST = TypeAdapter(Pointer), TypeAdapter(Checked), TypeAdapter(Manifest)
+_TOMBSTONE = TypeAdapter(Tombstone)
 
 
-def as_json(value: Pointer | Checked | Manifest) -> bytes:
+def as_json(value: Pointer | Checked | Manifest | Tombstone) -> bytes:
     """What is written in the store for `value`; a `Release` counts as its manifest."""
     if isinstance(value, Pointer):
         return layout.readable(_POINTER.dump_python(value, mode="json"))
+    if isinstance(value, Tombstone):
+        return layout.readable(_TOMBSTONE.dump_python(value, mode="json"))
     if isinstance(value, Checked):
         return layout.readable(_CHECKED.dump_python(value, mode="json"))
     return layout.readable(_MANIFEST.dump_python(value, mode="json"))
 
 
-def current(backend: Backend, dataset: str) -> tuple[bytes | None, Release | None]:
-    """The pointer's bytes and the release that it names; (None, None) when `dataset` was never published.
+def current(backend: Reader, dataset: str) -> tuple[bytes | None, Release | None]:
+    """The pointer's bytes and the release that it names; no release when `dataset` was never published, or withdrawn.
 
     Raises: StoreError.
     """
     key = layout.pointer(dataset)
     read = backend.read(key)
+    if tombstone(backend, dataset):
+        return read, None
     if read is None and backend.read(layout.changelog(dataset)) is None:
         return None, None
     if read is None and (read := backend.read(key)) is None:  # a first publication may have come in between
@@ -146,7 +172,7 @@ def current(backend: Backend, dataset: str) -> tuple[bytes | None, Release | Non
     return read, release
 
 
-def version(backend: Backend, dataset: str, number: int) -> Release:
+def version(backend: Reader, dataset: str, number: int) -> Release:
     """Version `number` of `dataset`, public or not.
 
     Raises: StoreError when it is missing, broken, or of another dataset.
@@ -163,7 +189,7 @@ def version(backend: Backend, dataset: str, number: int) -> Release:
     return _release(backend, manifest, made)
 
 
-def quality(backend: Backend, release: Release) -> dict[str, Any] | None:
+def quality(backend: Reader, release: Release) -> dict[str, Any] | None:
     """The report of the checks of `release`; None for a release of the time before there were reports.
 
     Raises: StoreError when it is missing or broken.
@@ -182,23 +208,34 @@ def quality(backend: Backend, release: Release) -> dict[str, Any] | None:
     return report
 
 
-def history(backend: Backend, newest: Release) -> Iterator[Release]:
-    """`newest` and every version that was public before it, newest first.
+def history(backend: Reader, newest: Release) -> Iterator[Release]:
+    """`newest` and every version that was public before it and is still there, newest first.
 
     Raises: StoreError where the chain breaks.
     """
-    release = newest
-    yield release
-    while (previous := release.previous) is not None:
-        if previous >= release.version:
-            raise _broken(
-                layout.version(release.dataset, release.version, layout.RELEASE), "its history runs in circles"
-            )
-        release = version(backend, release.dataset, previous)
-        yield release
+    release: Release | Tombstone = newest
+    number: int | None = newest.version
+    while number is not None:
+        if isinstance(release, Release):
+            yield release
+        if (previous := release.previous) is not None:
+            if previous >= number:
+                raise _broken(layout.version(newest.dataset, number, layout.RELEASE), "its history runs in circles")
+            release = tombstone(backend, newest.dataset, previous) or version(backend, newest.dataset, previous)
+        number = previous
 
 
-def _release(backend: Backend, manifest: Manifest, checked: Checked) -> Release:
+def tombstone(backend: Reader, dataset: str, number: int | None = None) -> Tombstone | None:
+    """What stands where `dataset`, or one version of it, was taken away; None when it was not.
+
+    Raises: StoreError when it is broken.
+    """
+    key = layout.tombstone(dataset, number)
+    read = backend.read(key)
+    return _understood(_TOMBSTONE, read, key) if read is not None else None
+
+
+def _release(backend: Reader, manifest: Manifest, checked: Checked) -> Release:
     return Release(
         **{part.name: getattr(manifest, part.name) for part in fields(Manifest)},
         folder=backend.place(layout.version(manifest.dataset, manifest.version)),

@@ -1,0 +1,241 @@
+"""Does the store still hold what was published? Every byte is read again and compared with what vouches for it.
+
+Files against the manifest, the manifest against its signature and the changelog, the changelog against its chain, the
+content hash against the rows and what is said of them, the pointer against all of it. Whatever is there and vouched
+for by nothing is named as well. The same is asked of a store that is only seen over HTTP; there, nothing can be listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from odpipeline.errors import StoreError
+from odpipeline.store import changelog, layout, releases, signing
+from odpipeline.store.backend import Backend, Reader
+from odpipeline.store.releases import Release, StoredFile
+
+_RESTORE = "restore it from a backup of the store"
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Something that is not as it was published: `where` (a key), `what`, how to `mend` it.
+
+    `grave` when the public may read something else than what was published. `repair`: what can be made again from the
+    rest, `follow` (the changelog and `latest`) or `orphan` (remove what was never public).
+    """
+
+    where: str
+    what: str
+    mend: str
+    grave: bool = True
+    repair: Literal["follow", "orphan"] | None = None
+
+
+@dataclass
+class Verified:
+    """What was looked at in one dataset, and what is wrong with it. `signed` counts versions with a good signature."""
+
+    dataset: str
+    versions: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    signed: int = 0
+    withdrawn: bool = False
+    flaws: list[Flaw] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing grave was found."""
+        return not any(flaw.grave for flaw in self.flaws)
+
+
+def verify(
+    store: Reader,
+    dataset: str,
+    *,
+    listed: Backend | None = None,
+    sample: int | None = None,
+    trusted: Ed25519PublicKey | None = None,
+) -> Verified:
+    """Read one dataset again. `listed` is the store itself where its folders can be listed, None over HTTP.
+
+    With `sample`, the current version and so many of the others, drawn at random, are read; all by default. With
+    `trusted`, only signatures of that key count, and a version without one is a flaw.
+    """
+    found = Verified(dataset)
+    try:
+        if releases.tombstone(store, dataset):
+            found.withdrawn = True
+            _left(listed, dataset, found)
+            return found
+        _, current = releases.current(store, dataset)
+    except StoreError as error:
+        found.flaws.append(Flaw(error.where, error.what, error.mend))
+        return found
+    if current is None:
+        found.flaws.append(Flaw(layout.home(dataset), "nothing of it was ever published", "", grave=False))
+        return found
+    versions = _history(store, current, found)
+    for release in _drawn(versions, sample):
+        _version(store, release, found, trusted)
+        if listed:
+            _strangers(listed, release, found)
+    _changelog(store, versions, found)
+    if listed:
+        _alias(listed, current, found)
+        _orphans(listed, current, versions, found)
+    return found
+
+
+def _history(store: Reader, current: Release, found: Verified) -> list[Release]:
+    versions: list[Release] = []
+    try:
+        versions.extend(releases.history(store, current))
+    except StoreError as error:
+        found.flaws.append(Flaw(error.where, error.what, error.mend))
+        versions = versions or [current]
+    return versions
+
+
+def _drawn(versions: list[Release], sample: int | None) -> list[Release]:
+    if sample is None or sample >= len(versions) - 1:
+        return versions
+    return [versions[0], *random.sample(versions[1:], sample)]
+
+
+def _version(store: Reader, release: Release, found: Verified, trusted: Ed25519PublicKey | None) -> None:
+    found.versions += 1
+    for file in release.files:
+        key = layout.version(release.dataset, release.version, file.name)
+        if what := _altered(store, key, file):
+            found.flaws.append(Flaw(key, what, _RESTORE))
+        found.files += 1
+        found.size_bytes += file.size_bytes
+    key = layout.version(release.dataset, release.version, layout.RELEASE)
+    csv = release.file(".csv")
+    covered = layout.canonical({"about": release.about, "schema": release.schema, "csv": csv.sha256 if csv else None})
+    if hashlib.sha256(covered).hexdigest() != release.content_hash:
+        found.flaws.append(Flaw(key, "its content hash is not that of its rows and description", _RESTORE))
+    _signature(store, release, found, trusted)
+
+
+def _altered(store: Reader, key: str, file: StoredFile) -> str:
+    """What is wrong with a file; "" when nothing is."""
+    if (chunks := store.chunks(key)) is None:
+        return "the file is missing"
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        if size > file.size_bytes:
+            return f"the file is larger than the {file.size_bytes} bytes that were published"
+    if size < file.size_bytes:
+        return f"the file has {size} bytes, and {file.size_bytes} were published"
+    return "" if digest.hexdigest() == file.sha256 else "its bytes are not those that were published"
+
+
+def _signature(store: Reader, release: Release, found: Verified, trusted: Ed25519PublicKey | None) -> None:
+    key = layout.version(release.dataset, release.version, layout.SIGNATURE)
+    document = store.read(key)
+    if document is None:
+        if trusted:
+            found.flaws.append(Flaw(key, "the version is not signed", "ask the town why", grave=True))
+        return
+    manifest = store.read(layout.version(release.dataset, release.version, layout.RELEASE)) or b""
+    public = trusted
+    if public is None:
+        with suppress(StoreError):
+            pem = store.read(layout.key(signing.signed_by(document)))
+            public = signing.public_key(pem) if pem else None
+    if public is None or not signing.holds(document, manifest, public):
+        which = "of the key that is trusted" if trusted else "of a key of this store"
+        found.flaws.append(Flaw(key, f"it is no signature {which} over the manifest", _RESTORE))
+        return
+    found.signed += 1
+
+
+def _changelog(store: Reader, versions: list[Release], found: Verified) -> None:
+    """Each line chained to the one before it, and one with the right manifest for each version that is there."""
+    key = layout.changelog(found.dataset)
+    remake = "it can be made again from the manifests"
+    manifests: dict[int, str] = {}
+    chain = ""
+    try:
+        lines = [json.loads(line) for line in (store.read(key) or b"").splitlines()]
+        for number, line in enumerate(lines, start=1):
+            if "chain" not in line and chain == "":
+                manifests.setdefault(int(line["version"]), "")
+                continue
+            chain = changelog.chained(chain, line)
+            if line.get("chain") != chain:
+                found.flaws.append(Flaw(key, f"line {number} does not follow from the lines before it", _RESTORE))
+                return
+            manifests[int(line["version"])] = str(line.get("manifest_sha256", ""))
+    except (ValueError, KeyError, TypeError):
+        found.flaws.append(Flaw(key, "it cannot be read", remake, repair="follow"))
+        return
+    for release in versions:
+        if release.version not in manifests:
+            what = f"version {release.version} is not in it"
+            found.flaws.append(Flaw(key, what, remake, grave=False, repair="follow"))
+            continue
+        manifest = store.read(layout.version(release.dataset, release.version, layout.RELEASE)) or b""
+        logged = manifests[release.version]
+        if logged and logged != hashlib.sha256(manifest).hexdigest():
+            what = f"the manifest of version {release.version} is not the one that was logged"
+            found.flaws.append(Flaw(key, what, _RESTORE))
+
+
+def _alias(backend: Backend, current: Release, found: Verified) -> None:
+    wanted = layout.version(current.dataset, current.version)
+    if backend.aliased(layout.latest(current.dataset)) != wanted:
+        what = f"it does not show version {current.version}"
+        mend = "it is set again at the next run"
+        found.flaws.append(Flaw(layout.latest(current.dataset), what, mend, grave=False, repair="follow"))
+
+
+def _strangers(backend: Backend, release: Release, found: Verified) -> None:
+    known = {file.name for file in release.files} | {layout.RELEASE, layout.SIGNATURE}
+    folder = layout.version(release.dataset, release.version)
+    for name in sorted(set(backend.names(folder)) - known):
+        mend = "find out who wrote it, and remove it"
+        found.flaws.append(Flaw(f"{folder}/{name}", "the manifest does not name this file", mend))
+
+
+def _orphans(backend: Backend, current: Release, versions: Collection[Release], found: Verified) -> None:
+    """Folders that no reader is ever led to: their publisher died, or lost a race."""
+    reached = {release.version for release in versions}
+    for number in layout.numbers(backend.names(layout.versions(current.dataset))):
+        names = backend.names(layout.version(current.dataset, number))
+        if number in reached or not names or layout.TOMBSTONE in names:
+            continue
+        what = "it was never public: whoever published it died or lost a race"
+        mend = "`odp gc` removes it once it is a day old"
+        where = layout.version(current.dataset, number)
+        found.flaws.append(Flaw(where, what, mend, grave=False, repair="orphan"))
+
+
+def _left(backend: Backend | None, dataset: str, found: Verified) -> None:
+    """Of a dataset that was withdrawn nothing is left but what says so."""
+    if backend is None:
+        return
+    allowed = {layout.TOMBSTONE, layout.PROOF, "changelog.jsonl", "versions"}
+    for name in backend.names(layout.home(dataset)):
+        if name not in allowed:
+            found.flaws.append(_unfinished(f"{layout.home(dataset)}/{name}"))
+    for number in layout.numbers(backend.names(layout.versions(dataset))):
+        if backend.names(layout.version(dataset, number)):
+            found.flaws.append(_unfinished(layout.version(dataset, number)))
+
+
+def _unfinished(where: str) -> Flaw:
+    return Flaw(where, "the dataset was withdrawn, and this is still there", "run the same `odp withdraw` again")
