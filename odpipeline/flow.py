@@ -84,6 +84,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
     with _foreseen(dataset, zones), located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
         duck = replace(zones.duck, spill=folder / "spill")
         zones.store.ready()
+        zones.store.standing(dataset.id)
         current = zones.store.current(dataset.id)
         yield (capture := replay or _captured(dataset, town, zones, folder))
         if not replay:

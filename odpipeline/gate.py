@@ -40,7 +40,7 @@ def judge(
     found = tuple(findings)
     if staged is None:
         return refuse(dataset, found)
-    unusual = (*compared, *_shrink_guard(dataset, staged, current))
+    unusual = (*compared, *_shrink_guard(dataset, staged, current), *_undone(staged, current))
     guarded = tuple(_accepted(finding, staged, accepted) for finding in unusual)
     awaited = _approval(dataset, staged, current, approved)
     return Verdict(dataset.id, staged.content_hash, (*found, *guarded, *awaited, _checked(found)))
@@ -95,6 +95,14 @@ def _shrink_guard(dataset: Dataset, staged: Staged, current: Release | None) -> 
     yield _rows(dataset, staged, current)
     if current is not None:
         yield _columns(staged, current)
+
+
+def _undone(staged: Staged, current: Release | None) -> Iterator[Finding]:
+    """What was rolled back comes again from its source the next night; the public sees it when it is accepted."""
+    if current is not None and current.undone:
+        again = staged.content_hash in current.undone
+        message = "this content was rolled back" if again else "no content that was rolled back comes again"
+        yield Finding("gate", "rolled_back", not again, message)
 
 
 def _columns(staged: Staged, current: Release) -> Finding:

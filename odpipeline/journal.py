@@ -83,6 +83,19 @@ _APPROVALS = Table(
     Column("until", DateTime, nullable=False),
 )
 
+_ACTS = Table(
+    "acts",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", String, nullable=False, index=True),
+    Column("act", String, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("who", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("details", String, nullable=False),
+)
+
 REPORTS = 30
 """How many reports of runs are kept for each dataset, the newest ones; each carries since when it fails."""
 
@@ -99,6 +112,22 @@ class Approval:
     because: str
     approved_at: datetime
     until: datetime
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person did to published data: `act` (`rollback`…), who, under which account, why, when (UTC).
+
+    `details` hold versions, hashes and counts, never a value.
+    """
+
+    dataset: str
+    act: str
+    who: str
+    account: str
+    because: str
+    at: datetime
+    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -257,6 +286,22 @@ class Journal:
         now = datetime.now(UTC)
         return frozenset(approval.content_hash for approval in self.approvals(dataset) if approval.until > now)
 
+    def act(self, act: Act) -> None:
+        """Record an act; lasting when this returns."""
+        values = {name: _stored(value) for name, value in vars(act).items()}
+        values["details"] = json.dumps(act.details, ensure_ascii=False)
+        with self._engine.begin() as connection:
+            connection.execute(_ACTS.insert().values(values))
+
+    def acts(self, dataset: str, act: str | None = None) -> list[Act]:
+        """The acts on `dataset`, or those of one kind, the newest first."""
+        query = select(_ACTS).where(_ACTS.c.dataset == dataset).order_by(_ACTS.c.id.desc())
+        with self._engine.connect() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+        found = [Act(**{n: _aware(v) for n, v in row.items() if n not in ("id", "details")},
+                     details=json.loads(row["details"])) for row in rows]  # fmt: skip
+        return [one for one in found if act in (None, one.act)]
+
     def _newest(self, *conditions: object, most: int | None = 1) -> list[RunRecord]:
         query = select(_RUNS).order_by(_RUNS.c.id.desc()).limit(most)
         for condition in conditions:
@@ -294,4 +339,4 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-__all__ = ["REPORTS", "Approval", "Journal", "Refusals", "RunRecord"]
+__all__ = ["REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord"]

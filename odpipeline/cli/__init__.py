@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import sys
 
-from odpipeline.cli import approvals, declaring, privacy, private_zone, quality, reporting, running, serving, validating
+from odpipeline.cli import (
+    acts,
+    approvals,
+    declaring,
+    privacy,
+    private_zone,
+    quality,
+    reporting,
+    running,
+    serving,
+    store,
+    validating,
+)
 from odpipeline.cli.application import app
 from odpipeline.errors import OdpError
 
@@ -22,6 +34,6 @@ def main() -> None:
 
 
 __all__ = [
-    "app", "approvals", "declaring", "main", "privacy", "private_zone", "quality", "reporting", "running", "serving",
-    "validating",
+    "acts", "app", "approvals", "declaring", "main", "privacy", "private_zone", "quality", "reporting", "running",
+    "serving", "store", "validating",
 ]  # fmt: skip

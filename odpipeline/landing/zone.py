@@ -176,6 +176,18 @@ class Landing:
         """`prune` for a dataset that the town declares no more: with the retention of those that say none."""
         return self._prune(dataset_id, Dataset.model_fields["retention"].default, None)
 
+    def forget(self, dataset_id: str, why: str) -> int:
+        """Delete every capture of a dataset, whatever its retention; how many.
+
+        Raises: as `prune`.
+        """
+        with captures.on_disk():
+            self._clear_up(self._home(dataset_id), datetime.now(UTC))
+            folders = list(self._folders(dataset_id))
+            for folder in folders:
+                deleting.delete(folder, why)
+        return len(folders)
+
     def _prune(
         self,
         dataset_id: str,

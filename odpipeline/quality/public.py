@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from odpipeline.quality import wording
@@ -100,6 +101,17 @@ def report(shown: Sequence[Finding], about: Mapping[str, Any], before: Mapping[s
             for finding, name in zip(shown, wording.identities(shown), strict=True)
         ],
     }
+
+
+def again(
+    earlier: Mapping[str, Any] | None, version: int, now: datetime, before: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """The report of `version`, whose content is that of the `earlier` report, with the history of `before`."""
+    if earlier is None:
+        return None
+    about = {name: earlier[name] for name in ("dataset", "content_hash")}
+    about |= {"version": version, "published_at": now.isoformat().replace("+00:00", "Z")}
+    return report([restored(entry) for entry in earlier["findings"]], about, before)
 
 
 def as_bytes(report: Mapping[str, Any]) -> bytes:

@@ -4,8 +4,8 @@
 """
 
 from odpipeline.store.publishing import Store
-from odpipeline.store.releases import Release, StoredFile
+from odpipeline.store.releases import Release, StoredFile, Tombstone
 from odpipeline.store.signing import Signer
 from odpipeline.store.staging import Staged, StagedFacts, stage
 
-__all__ = ["Release", "Signer", "Staged", "StagedFacts", "Store", "StoredFile", "stage"]
+__all__ = ["Release", "Signer", "Staged", "StagedFacts", "Store", "StoredFile", "Tombstone", "stage"]

@@ -8,6 +8,7 @@ changed nothing that a reader can see; after any other `StoreError` the caller m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -80,3 +81,12 @@ class Backend(Reader, Protocol):
 
         Their folder stays when the backend has folders: its number must not be used again.
         """
+
+    def purge(self, key: str) -> None:
+        """Remove the object `key`, or everything below the folder `key`, for good: every copy and version of it.
+
+        Folders of versions stay when the backend has folders, so that no number is used again.
+        """
+
+    def written_at(self, key: str) -> datetime | None:
+        """When the object `key` was last written, in UTC; None when it does not exist."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odpipeline.store import layout
-from odpipeline.store.releases import Release
+
+if TYPE_CHECKING:
+    from odpipeline.store.releases import Release
 
 
 def logged(content: bytes) -> tuple[bytes, int]:
@@ -28,6 +30,21 @@ def grown(content: bytes, versions: Iterable[tuple[Release, str]]) -> bytes:
         chain = chained(chain, line)
         lines.append(layout.canonical(line | {"chain": chain}))
     return b"".join(lines)
+
+
+def acted(content: bytes, line: dict[str, Any]) -> bytes:
+    """`content` and one line of an act (`act`, `at`, `version`, `reason`…)."""
+    return content + layout.canonical(line | {"chain": chained(_chain_of(content), line)})
+
+
+def withdrawn(content: bytes) -> bool:
+    """Whether the last line says that the dataset was withdrawn."""
+    lines = content.splitlines()
+    try:
+        last = json.loads(lines[-1]) if lines else {}
+        return last.get("act") == "withdrawal" and last.get("whole") is True
+    except (ValueError, AttributeError):
+        return False
 
 
 def chained(before: str, line: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@
         release.json            the manifest, written last: without it the folder is no version
       versions/<n>/tombstone.json    instead of all that, what was taken away, when and why (see `acts`)
       tombstone.json          the same for the whole dataset, of which nothing else is left but the changelog
+      withdrawal-proof.json   what was found when all of it was looked for again (.sig beside it, where the town signs)
     keys/<key>.pem              the public keys of signatures, old ones too
     catalogue.jsonld, index.html, dataset/…, quality/…, style.css      rebuilt from the above at any time
     .lock, .tmp-…               of the local folder backend; names with a leading dot are never served
@@ -125,6 +126,23 @@ def version(dataset: str, number: int, name: str = "") -> str:
 def tombstone(dataset: str, number: int | None = None) -> str:
     """`tombstone.json` of `dataset`, or of one of its versions."""
     return f"{home(dataset)}/{TOMBSTONE}" if number is None else version(dataset, number, TOMBSTONE)
+
+
+def proof(dataset: str, number: int | None = None) -> str:
+    """The proof that `dataset`, or one of its versions, was taken away."""
+    return f"{home(dataset)}/{PROOF}" if number is None else version(dataset, number, PROOF)
+
+
+def pages(dataset: str) -> list[str]:
+    """Every page and folder of pages about `dataset`."""
+    home(dataset)
+    named = [f"{folder}/{dataset}{ending}" for folder in ("dataset", "privacy") for ending in (".html", ".en.html")]
+    return [*named, f"quality/{dataset}"]
+
+
+def quality_pages(dataset: str, number: int) -> list[str]:
+    """The pages about the quality of one version."""
+    return [quality_page(dataset, number, language) for language in ("fr", "en")]
 
 
 def key(name: str) -> str:

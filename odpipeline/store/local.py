@@ -17,6 +17,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from odpipeline.errors import StoreError
@@ -50,7 +51,7 @@ class LocalFolder:
         with _said(folder, "read"):
             try:
                 return sorted(p.name for p in self.place(folder).iterdir() if not p.name.startswith("."))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return []
 
     def create(self, key: str, content: Path | bytes, sha256: str) -> None:
@@ -104,6 +105,27 @@ class LocalFolder:
         for key in keys:
             with _said(key, "removed"):
                 self.place(key).unlink(missing_ok=True)
+
+    def purge(self, key: str) -> None:
+        """See `Backend.purge`: temporary files of dead writers go as well."""
+        with _said(key, "removed"):
+            place = self.place(key)
+            if place.is_symlink() or place.is_file():
+                place.unlink()
+                _synced(place.parent)
+            elif place.is_dir():
+                for folder, _, names in os.walk(place, topdown=False):
+                    for name in names:
+                        Path(folder, name).unlink(missing_ok=True)
+                    _synced(Path(folder))
+
+    def written_at(self, key: str) -> datetime | None:
+        """See `Backend.written_at`."""
+        with _said(key, "read"):
+            place = self.place(key)
+            if not place.is_symlink() and not place.is_file():
+                return None
+            return datetime.fromtimestamp(place.lstat().st_mtime, UTC)
 
     def place(self, key: str) -> Path:
         """See `Backend.place`.

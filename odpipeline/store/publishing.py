@@ -20,10 +20,10 @@ from typing import Any
 from odpipeline import __version__
 from odpipeline.errors import PublicationRace, StoreError
 from odpipeline.quality import public
-from odpipeline.store import changelog, layout, releases
+from odpipeline.store import changelog, layout, releases, withdrawing
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
 from odpipeline.store.local import LocalFolder
-from odpipeline.store.releases import Checked, Manifest, Pointer, Release, StoredFile
+from odpipeline.store.releases import Checked, Manifest, Pointer, Release, StoredFile, Tombstone
 from odpipeline.store.signing import Signer
 from odpipeline.store.staging import MEDIA_TYPES, Staged
 from odpipeline.verdict import Finding, Verdict
@@ -85,6 +85,7 @@ class Store:
         since, when the disk is full or refuses; PublicationRace when someone else published meanwhile.
         """
         _authorised(staged, verdict)
+        self.standing(staged.dataset)
         read, current = releases.current(self._backend, staged.dataset)
         if over is not ... and (over.version if over else None) != (current.version if current else None):
             raise _race(staged.dataset, f"someone published version {current.version if current else 0} meanwhile")
@@ -94,7 +95,7 @@ class Store:
         shown = _shown(staged, verdict)
         quality = public.as_bytes(public.report(shown, _about(staged, number, now), self.quality(current)))
         manifest = _manifest(staged, current, number, now, shown, quality)
-        self._commit(staged, manifest, quality, read)
+        self._commit(manifest, staged.folder, quality, read)
         release = releases.version(self._backend, staged.dataset, manifest.version)
         try:
             self._follow(release)
@@ -105,6 +106,74 @@ class Store:
                 mend=f"{error.mend}: the next run mends the changelog and `latest`",
             ) from None
         return release
+
+    def standing(self, dataset_id: str) -> None:
+        """Do nothing when `dataset_id` may be published.
+
+        Raises: StoreError when it was withdrawn; what of that was cut short is finished first.
+        """
+        if grave := releases.tombstone(self._backend, dataset_id):
+            withdrawing.finish(self._backend, grave, self._signer)
+            raise StoreError(
+                f"it was withdrawn on {grave.at:%Y-%m-%d} and does not come back by itself",
+                where=layout.tombstone(dataset_id),
+                mend=f"if that is decided: odp readmit {dataset_id} --because …",
+            )
+
+    def republish(self, release: Release, files: Path, over: Release, why: str) -> Release:
+        """The content of `release`, whose files are in the folder `files`, as a new version in the place of `over`.
+
+        What `over` held is undone: `gate.judge` refuses it from then on until it is accepted.
+        Raises: as `publish`.
+        """
+        read, current = releases.current(self._backend, over.dataset)
+        if current is None or current.version != over.version:
+            raise _race(over.dataset, f"someone published version {current.version if current else 0} meanwhile")
+        number, now = self._next(over.dataset, current), datetime.now(UTC)
+        report = public.again(self.quality(release), number, now, self.quality(current))
+        quality = public.as_bytes(report) if report else b""
+        kept = [file for file in release.files if file.name != layout.QUALITY]
+        added = [_quality_file(quality)] if report else []
+        undone = tuple(dict.fromkeys((*over.undone, over.content_hash)))
+        manifest = replace(
+            releases.manifest(release), version=number, published_at=now, previous=current.version, why=why,
+            files=(*kept, *added), undone=tuple(one for one in undone if one != release.content_hash),
+        )  # fmt: skip
+        self._commit(manifest, files, quality, read)
+        again = releases.version(self._backend, over.dataset, number)
+        self._follow(again)
+        return again
+
+    def remade(self, dataset_id: str) -> None:
+        """Make the changelog and `latest` again from the manifests; lines about acts are lost, the journal has them.
+
+        Raises: StoreError when a manifest is broken.
+        """
+        if (release := self.current(dataset_id)) is not None:
+            versions = list(reversed(list(releases.history(self._backend, release))))
+            lines = changelog.grown(b"", ((one, self._manifest_sha256(one)) for one in versions))
+            self._backend.put(layout.changelog(dataset_id), lines)
+            self._backend.alias(layout.latest(dataset_id), layout.version(dataset_id, release.version))
+
+    def fetched(self, release: Release, folder: Path) -> Path:  # noqa: ARG002 - for stores that are elsewhere
+        """A folder of this machine with the files of `release`: its own, or `folder` with copies."""
+        return release.folder
+
+    def withdraw(self, grave: Tombstone) -> dict[str, Any]:
+        """Take away what `grave` says, for good; the proof. From its first step on nothing of it is served.
+
+        May be repeated after a crash at any instant.
+        Raises: StoreError.
+        """
+        return withdrawing.withdraw(self._backend, grave, self._signer)
+
+    def tombstone(self, dataset_id: str, number: int | None = None) -> Tombstone | None:
+        """What stands where a dataset, or one of its versions, was taken away; None when it was not."""
+        return releases.tombstone(self._backend, dataset_id, number)
+
+    def readmit(self, dataset_id: str) -> None:
+        """Let a dataset that was withdrawn be published again; its numbers go on, its changelog and the proof stay."""
+        self._backend.purge(layout.tombstone(dataset_id))
 
     def version(self, dataset_id: str, number: int) -> Release:
         """Version `number` of a dataset, public or not.
@@ -131,32 +200,34 @@ class Store:
         return self._backend.place(key)
 
     def _next(self, dataset: str, current: Release | None) -> int:
-        """The first number that no folder has, orphans included."""
+        """The first number that no folder has, orphans included, and that was never public."""
         taken = layout.numbers(self._backend.names(layout.versions(dataset)))
+        if current is None:
+            taken.append(changelog.logged(self._backend.read(layout.changelog(dataset)) or b"")[1])
         return max([current.version if current else 0, *taken]) + 1
 
-    def _commit(self, staged: Staged, manifest: Manifest, quality: bytes, expected: bytes | None) -> None:
+    def _commit(self, manifest: Manifest, folder: Path, quality: bytes, expected: bytes | None) -> None:
         """Files, manifest, pointer. What a refused step leaves half done is taken away again."""
-        written = self._assemble(staged, manifest, quality)
+        written = self._assemble(manifest, folder, quality)
         pointer = Pointer(
-            staged.dataset, manifest.version, manifest.content_hash, manifest.published_at, manifest.previous
+            manifest.dataset, manifest.version, manifest.content_hash, manifest.published_at, manifest.previous
         )
         try:
-            self._backend.swap(layout.pointer(staged.dataset), releases.as_json(pointer), expected)
+            self._backend.swap(layout.pointer(manifest.dataset), releases.as_json(pointer), expected)
         except (Changed, DiskFull) as error:  # after any other error the pointer may have moved: nothing is taken away
             self._backend.discard(written)
-            raise self._in_full(error, staged, manifest) from None
+            raise self._in_full(error, manifest) from None
 
-    def _assemble(self, staged: Staged, manifest: Manifest, quality: bytes) -> list[str]:
+    def _assemble(self, manifest: Manifest, folder: Path, quality: bytes) -> list[str]:
         """Create every object of the version, the manifest last; their keys, newest first, as they are taken away."""
         written: list[str] = []
         try:
-            for key, content, sha256 in _objects(staged, manifest, quality, self._signature(manifest)):
+            for key, content, sha256 in _objects(manifest, folder, quality, self._signature(manifest)):
                 self._backend.create(key, content, sha256)
                 written.insert(0, key)
         except StoreError as error:
             self._backend.discard(written)
-            raise self._in_full(error, staged, manifest) from None
+            raise self._in_full(error, manifest) from None
         return written
 
     def _signature(self, manifest: Manifest) -> bytes | None:
@@ -168,20 +239,20 @@ class Store:
             self._backend.create(layout.key(self._signer.key), public, hashlib.sha256(public).hexdigest())
         return self._signer.sign(releases.as_json(manifest))
 
-    def _in_full(self, error: StoreError, staged: Staged, manifest: Manifest) -> StoreError:
+    def _in_full(self, error: StoreError, manifest: Manifest) -> StoreError:
         """What a failed step means for who publishes: what happened, what the public sees, what to do."""
         kept = f"version {manifest.previous} is still served" if manifest.previous else "no version was served before"
         if isinstance(error, AlreadyThere):
-            return _race(staged.dataset, f"someone is publishing version {manifest.version} at this moment")
+            return _race(manifest.dataset, f"someone is publishing version {manifest.version} at this moment")
         if isinstance(error, Changed):
-            now = self.current(staged.dataset)
-            return _race(staged.dataset, f"someone published version {now.version if now else 0} meanwhile")
+            now = self.current(manifest.dataset)
+            return _race(manifest.dataset, f"someone published version {now.version if now else 0} meanwhile")
         if isinstance(error, Altered):
             what = f"the staged bytes have changed since the verdict; nothing was published, {kept}"
             mend = "find out what writes to the private zone besides the pipeline, then run again"
         elif isinstance(error, DiskFull):
             what = f"the store's disk is full; nothing was published, {kept}"
-            mend = f"free at least {_megabytes(staged)} MB on it, then run again"
+            mend = f"free at least {_megabytes(manifest)} MB on it, then run again"
         else:
             what, mend = f"{error.what}; nothing was published, {kept}", error.mend
         return StoreError(what, where=error.where, mend=mend)
@@ -233,17 +304,17 @@ def _authorised(staged: Staged, verdict: Verdict) -> None:
 
 
 def _objects(
-    staged: Staged, manifest: Manifest, quality: bytes, signature: bytes | None
+    manifest: Manifest, folder: Path, quality: bytes, signature: bytes | None
 ) -> Iterator[tuple[str, Path | bytes, str]]:
     """What is created, in order: the smallest first, because it takes the number; the manifest last."""
     for file in sorted(manifest.files, key=lambda file: file.size_bytes):
-        key = layout.version(staged.dataset, manifest.version, file.name)
-        yield key, quality if file.name == layout.QUALITY else staged.folder / file.name, file.sha256
+        key = layout.version(manifest.dataset, manifest.version, file.name)
+        yield key, quality if file.name == layout.QUALITY else folder / file.name, file.sha256
     if signature is not None:
-        key = layout.version(staged.dataset, manifest.version, layout.SIGNATURE)
+        key = layout.version(manifest.dataset, manifest.version, layout.SIGNATURE)
         yield key, signature, hashlib.sha256(signature).hexdigest()
     content = releases.as_json(manifest)
-    key = layout.version(staged.dataset, manifest.version, layout.RELEASE)
+    key = layout.version(manifest.dataset, manifest.version, layout.RELEASE)
     yield key, content, hashlib.sha256(content).hexdigest()
 
 
@@ -263,15 +334,13 @@ def _manifest(
     staged: Staged, current: Release | None, number: int, now: datetime, shown: Sequence[Finding], quality: bytes
 ) -> Manifest:
     facts = staged.facts
-    sha256 = hashlib.sha256(quality).hexdigest()
-    report = StoredFile(layout.QUALITY, sha256, len(quality), MEDIA_TYPES[".json"])
     return Manifest(
         dataset=staged.dataset,
         version=number,
         title=staged.about["title"],
         content_hash=staged.content_hash,
         rows=staged.rows,
-        files=(*staged.files, report),
+        files=(*staged.files, _quality_file(quality)),
         published_at=now,
         previous=current.version if current else None,
         why=facts.why,
@@ -286,7 +355,12 @@ def _manifest(
         lineage=facts.lineage,
         quality=public.summary(shown),
         privacy=facts.privacy,
+        undone=tuple(one for one in (current.undone if current else ()) if one != staged.content_hash),
     )
+
+
+def _quality_file(quality: bytes) -> StoredFile:
+    return StoredFile(layout.QUALITY, hashlib.sha256(quality).hexdigest(), len(quality), MEDIA_TYPES[".json"])
 
 
 def _race(dataset: str, what: str) -> PublicationRace:
@@ -297,5 +371,5 @@ def _race(dataset: str, what: str) -> PublicationRace:
     )
 
 
-def _megabytes(staged: Staged) -> int:
-    return 1 + sum(file.size_bytes for file in staged.files) // 1_000_000
+def _megabytes(manifest: Manifest) -> int:
+    return 1 + sum(file.size_bytes for file in manifest.files) // 1_000_000

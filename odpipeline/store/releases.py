@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from odpipeline.errors import StoreError
 from odpipeline.quality.public import FORMAT
-from odpipeline.store import layout
+from odpipeline.store import changelog, layout
 from odpipeline.store.backend import Reader
 
 T = TypeVar("T")
@@ -59,7 +59,8 @@ class Manifest:
     """`release.json`. Counts are rows; `quality`, `privacy` and `lineage` hold names, counts and rules, never values.
 
     `about` is the description (title, description, owner, themes, keywords, licence, schedule, language); `schema` the
-    Table Schema of what is published; `data_date` the newest event in the rows, `published_at` and it in UTC.
+    Table Schema of what is published; `data_date` the newest event in the rows, `published_at` and it in UTC. `undone`
+    are the content hashes that were rolled back: they do not come back by themselves.
     """
 
     dataset: str
@@ -82,6 +83,7 @@ class Manifest:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     quality: Mapping[str, Any] = field(default_factory=dict)
     privacy: Mapping[str, Any] = field(default_factory=dict)
+    undone: tuple[str, ...] = ()
     format: int = layout.FORMAT
 
 
@@ -153,7 +155,8 @@ def current(backend: Reader, dataset: str) -> tuple[bytes | None, Release | None
     read = backend.read(key)
     if tombstone(backend, dataset):
         return read, None
-    if read is None and backend.read(layout.changelog(dataset)) is None:
+    log = backend.read(layout.changelog(dataset)) if read is None else None
+    if read is None and (log is None or changelog.withdrawn(log)):
         return None, None
     if read is None and (read := backend.read(key)) is None:  # a first publication may have come in between
         raise StoreError(
@@ -233,6 +236,11 @@ def tombstone(backend: Reader, dataset: str, number: int | None = None) -> Tombs
     key = layout.tombstone(dataset, number)
     read = backend.read(key)
     return _understood(_TOMBSTONE, read, key) if read is not None else None
+
+
+def manifest(release: Manifest) -> Manifest:
+    """The manifest of a release, without what only this machine knows of it."""
+    return Manifest(**{part.name: getattr(release, part.name) for part in fields(Manifest)})
 
 
 def _release(backend: Reader, manifest: Manifest, checked: Checked) -> Release:

@@ -8,7 +8,6 @@ what it signed can be checked for ever. A key's name is the first 16 hexadecimal
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
@@ -64,7 +63,7 @@ class Signer:
             raise SecretMissing(self.variable, needed_for="the signature of releases", where="town.yaml, signing_key")
         try:
             seed = base64.b64decode(said, validate=True)
-        except binascii.Error:
+        except ValueError:
             seed = b""
         if len(seed) != _BYTES:
             raise OdpError(

@@ -1,0 +1,42 @@
+"""Who may act on published data, and the journal's entry, which is written before anything is done."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from odpipeline.declaration.approval import Person
+from odpipeline.declaration.town import Town
+from odpipeline.errors import ApprovalRefused
+from odpipeline.flow import Zones
+from odpipeline.journal import Act
+
+ROLE = "publication"
+"""The role of town.yaml whose people may act; without it, the data engineers' contact and the dpo may."""
+
+
+def recorded(
+    zones: Zones, town: Town, dataset: str, act: str, who: str, because: str, details: Mapping[str, Any]
+) -> Act:
+    """Write the act down; what was written.
+
+    Raises: ApprovalRefused when it has no reason, or is not this person's to do.
+    """
+    if not because.strip():
+        raise ApprovalRefused("an act needs its reason", mend="say it with --because")
+    account = getpass.getuser()
+    able = {one.mail.casefold(): one for one in town.people(ROLE) or (*map(_person, (town.contact, town.dpo)),)}
+    if (person := able.get(who.casefold())) is None:
+        named = ", ".join(one.mail for one in able.values())
+        raise ApprovalRefused(f"{who} may not act on published data", mend=f"town.yaml names: {named}")
+    if person.account and person.account != account:
+        raise ApprovalRefused(f"{who} acts from another account of this machine", mend="sign in as that person")
+    done = Act(dataset, act, person.mail, account, because.strip(), datetime.now(UTC), details)
+    zones.journal.act(done)
+    return done
+
+
+def _person(mail: str) -> Person:
+    return Person(mail=mail)

@@ -1,0 +1,88 @@
+"""Commands that act on what is public: rollback, withdraw, readmit. Without --yes they say what they would do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from odpipeline import acts, catalogue, flow, portal
+from odpipeline.cli.application import DatasetName, TownFolder, app
+from odpipeline.declaration import read_town
+from odpipeline.declaration.town import Town
+from odpipeline.errors import OdpError
+
+Who = Annotated[str, typer.Option("--as", help="Who acts: a mail address that town.yaml lets act.")]
+Because = Annotated[str, typer.Option(help="Why; it is public and in the journal.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without it, what would change is said.")]
+
+
+@app.command()
+def rollback(
+    dataset: DatasetName,
+    version: Annotated[int, typer.Argument(help="The version whose content the public shall see again.")],
+    who: Who,
+    because: Because,
+    yes: Yes = False,
+    town: TownFolder = Path(),
+) -> None:
+    """Publish the content of an old version again, as a new version; what is undone waits for `odp accept`."""
+    declared = read_town(town.resolve())
+    zones, found = flow.Zones.of(declared), declared.dataset(dataset)
+    planned = acts.Rollback.planned(found, zones, version)
+    _say(planned.said, yes)
+    if yes:
+        release = planned.done(declared, zones, who, because)
+        _rebuilt(declared, zones)
+        typer.echo(f"published: version {release.version} with the content of version {version}")
+
+
+@app.command()
+def withdraw(
+    dataset: Annotated[str, typer.Argument(help="The dataset, also one that is declared no more.")],
+    who: Who,
+    because: Because,
+    version: Annotated[int | None, typer.Option(help="Only this version; by default the whole dataset.")] = None,
+    basis: Annotated[str | None, typer.Option("--legal-basis", help="On what ground; it is public.")] = None,
+    captures: Annotated[
+        bool, typer.Option("--captures", help="Also the deliveries and the quarantine in the private zone.")
+    ] = False,
+    yes: Yes = False,
+    town: TownFolder = Path(),
+) -> None:
+    """Take a dataset, or one version of it, away for good: every copy; a tombstone and a proof stay."""
+    if captures and version is not None:
+        raise OdpError("--captures goes with the whole dataset", mend="leave out --version, or --captures")
+    declared = read_town(town.resolve())
+    zones = flow.Zones.of(declared)
+    planned = acts.Withdrawal.planned(dataset, zones, version, captures=captures)
+    _say(planned.said, yes)
+    if yes:
+        proof = planned.done(declared, zones, who, because, basis, captures=captures)
+        _rebuilt(declared, zones)
+        typer.echo(json.dumps(proof, ensure_ascii=False, indent=2))
+
+
+@app.command()
+def readmit(dataset: DatasetName, who: Who, because: Because, yes: Yes = False, town: TownFolder = Path()) -> None:
+    """Let a dataset that was withdrawn be published again, from its next run on."""
+    declared = read_town(town.resolve())
+    zones = flow.Zones.of(declared)
+    _say(["the tombstone goes; the next run publishes the dataset, with the numbers going on"], yes)
+    if yes:
+        acts.readmit(declared.dataset(dataset).id, declared, zones, who, because)
+        typer.echo(f"readmitted; publish it with: odp run {dataset}")
+
+
+def _say(lines: list[str], yes: bool) -> None:
+    for line in lines:
+        typer.echo(line)
+    if not yes:
+        typer.echo("nothing was done: say --yes to do it")
+
+
+def _rebuilt(town: Town, zones: flow.Zones) -> None:
+    catalogue.build(zones.store, town)
+    portal.build(zones.store, town, zones.journal)

@@ -1,0 +1,103 @@
+"""Taking away for good: a dataset, or one version of it. Nothing here asks why; `acts` does.
+
+The order is the safety: the tombstone first, from which on readers are told that it is gone; then the pointer, the
+bytes and the pages; then the changelog and the proof, made of what is found when everything is looked for again. Each
+step may be repeated, and a withdrawal that was cut short is finished by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from odpipeline.store import changelog, layout, releases
+from odpipeline.store.backend import Backend, Changed
+from odpipeline.store.releases import Tombstone
+from odpipeline.store.signing import Signer
+
+
+def withdraw(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[str, Any]:
+    """Take away what `grave` says; the proof.
+
+    Raises: StoreError.
+    """
+    key = layout.tombstone(grave.dataset, grave.version)
+    if backend.read(key) is None:
+        with suppress(Changed):  # somebody else does the same
+            backend.swap(key, releases.as_json(grave), None)
+    return finish(backend, grave, signer)
+
+
+def finish(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[str, Any]:
+    """Do what is left of a withdrawal; the proof, which is written when there was anything left or it is missing.
+
+    Raises: StoreError.
+    """
+    proof_key = layout.proof(grave.dataset, grave.version)
+    left = _left(backend, grave)
+    written = backend.read(proof_key)
+    if not left and written is not None:
+        return dict(json.loads(written))
+    for key in left:
+        backend.purge(key)
+    _log(backend, grave)
+    proof = {
+        "format": layout.FORMAT,
+        "dataset": grave.dataset,
+        "version": grave.version,
+        "withdrawn_at": _stamp(grave.at),
+        "reason": grave.reason,
+        "legal_basis": grave.legal_basis,
+        "removed": [vars(file) for file in grave.files],
+        "looked_for_again_at": _stamp(datetime.now(UTC)),
+        "still_there": _left(backend, grave),
+    }
+    content = layout.readable(proof)
+    backend.put(proof_key, content)
+    if signer:
+        backend.put(f"{proof_key}.sig", signer.sign(content))
+    return proof
+
+
+def _left(backend: Backend, grave: Tombstone) -> list[str]:
+    """The keys that must go and are still there: the pointer first, so that no reader is led to what goes next."""
+    home, dataset = layout.home(grave.dataset), grave.dataset
+    if grave.version is not None:
+        folder = layout.version(dataset, grave.version)
+        stays = {layout.TOMBSTONE, layout.PROOF, f"{layout.PROOF}.sig"}
+        there = [f"{folder}/{name}" for name in backend.names(folder) if name not in stays]
+        return [*there, *_there(backend, layout.quality_pages(dataset, grave.version))]
+    kept = {layout.TOMBSTONE, layout.PROOF, f"{layout.PROOF}.sig", "changelog.jsonl", "versions"}
+    first = [layout.pointer(dataset), layout.checked(dataset)]
+    left = [key for key in first if backend.read(key) is not None]
+    left += [f"{home}/{name}" for name in backend.names(home) if name not in kept and f"{home}/{name}" not in left]
+    for number in layout.numbers(backend.names(layout.versions(dataset))):
+        folder = layout.version(dataset, number)
+        left += [folder] if backend.names(folder) else []
+    return left + _there(backend, layout.pages(dataset))
+
+
+def _there(backend: Backend, keys: list[str]) -> list[str]:
+    return [key for key in keys if backend.names(key) or backend.written_at(key)]
+
+
+def _log(backend: Backend, grave: Tombstone) -> None:
+    """The line of the act in the changelog, once."""
+    key = layout.changelog(grave.dataset)
+    line = {
+        "act": grave.kind,
+        "whole": grave.version is None,
+        "version": grave.version if grave.version is not None else grave.previous or 0,
+        "at": _stamp(grave.at),
+        "reason": grave.reason,
+    }
+    content = backend.read(key) or b""
+    said = {name: line[name] for name in ("act", "version", "at")}
+    if not any(said.items() <= json.loads(one).items() for one in content.splitlines()):
+        backend.put(key, changelog.acted(content, line))
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,273 @@
+"""Acts on what is public: rolled back, withdrawn, readmitted; each logged, each whole after a crash at any instant."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from odpipeline import acts, catalogue, flow, portal
+from odpipeline.cli import app
+from odpipeline.declaration import read_town
+from odpipeline.errors import ApprovalRefused, OdpError, StoreError
+from odpipeline.store import Release
+from odpipeline.store.verifying import verify
+from odpipeline.verdict import Verdict
+from tests.killing import dying_at, in_child
+from tests.towns import write_town
+
+PLAIN = "id,nom\n"
+DECLARED = """
+title: Aides
+description: Aides.
+owner: aides@ville.example
+source: {folder: depot/aides.csv}
+fields:
+  - {name: id, type: integer}
+  - {name: nom}
+key: [id]
+shrink: 90 %
+personal_data: none
+"""
+
+
+class Town:
+    """A town with one dataset, `aides`, and what is done to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = write_town(root)
+        (self.root / "assets/sports/aides.yaml").write_text(DECLARED)
+        self.town = read_town(self.root)
+        self.who = self.town.contact
+        self.zones = flow.Zones.of(self.town)
+
+    @property
+    def dataset(self) -> Any:
+        return self.town.dataset("aides")
+
+    def deliver(self, *names: str) -> Verdict | Release:
+        lines = [f"{number},{name}" for number, name in enumerate(names)]
+        (self.root / "depot/aides.csv").write_text(PLAIN + "\n".join(lines) + "\n")
+        return self.run()
+
+    def run(self) -> Verdict | Release:
+        *_, last = flow.publication(self.dataset, self.town, self.zones)
+        assert isinstance(last, Verdict | Release)
+        return last
+
+    def roll_back(self, number: int) -> Release:
+        return acts.Rollback.planned(self.dataset, self.zones, number).done(self.town, self.zones, self.who, "erreur")
+
+    def withdraw(self, number: int | None = None, *, captures: bool = False) -> dict[str, Any]:
+        planned = acts.Withdrawal.planned("aides", self.zones, number, captures=captures)
+        return planned.done(self.town, self.zones, self.who, "décision du maire", "RGPD 17", captures=captures)
+
+    def holding(self, text: bytes, below: str = ".odp/public") -> list[str]:
+        """The files below a folder that hold `text`."""
+        found = (path for path in (self.root / below).rglob("*") if path.is_file())
+        return [str(path.relative_to(self.root)) for path in found if text in path.read_bytes()]
+
+    @property
+    def sound(self) -> bool:
+        backend = self.zones.store.backend
+        return verify(backend, "aides", listed=backend).flaws == []
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def test_a_rollback_is_a_new_version_with_the_old_content(town: Town) -> None:
+    first, second = town.deliver("un", "deux"), town.deliver("un", "faux")
+    assert isinstance(first, Release)
+    assert isinstance(second, Release)
+    third = town.roll_back(1)
+    assert (third.version, third.content_hash, third.previous) == (3, first.content_hash, 2)
+    assert third.why == "rollback to version 1: erreur"
+    assert (third.folder / "aides.csv").read_bytes() == (first.folder / "aides.csv").read_bytes()
+    assert town.zones.store.current("aides") == third
+    assert town.sound
+    [act] = town.zones.journal.acts("aides")
+    assert (act.act, act.who, act.because, act.details["from"], act.details["to"]) == (
+        "rollback",
+        town.who,
+        "erreur",
+        2,
+        1,
+    )
+
+
+def test_what_was_undone_comes_back_only_when_it_is_accepted(town: Town) -> None:
+    town.deliver("un", "deux")
+    wrong = town.deliver("un", "faux")
+    assert isinstance(wrong, Release)
+    town.roll_back(1)
+    again = town.run()
+    assert isinstance(again, Verdict)
+    [reason] = again.reasons
+    assert reason.startswith("this content was rolled back; if this is right, accept it: odp accept aides")
+    right = town.deliver("un", "deux", "trois")
+    assert isinstance(right, Release)
+    assert right.undone == (wrong.content_hash,)
+    town.zones.journal.accept("aides", wrong.content_hash, who="moi", because="c’était juste")
+    back = town.deliver("un", "faux")
+    assert isinstance(back, Release)
+    assert back.undone == ()
+
+
+def test_a_rollback_that_cannot_be_is_refused(town: Town) -> None:
+    town.deliver("un", "deux")
+    town.deliver("un", "faux")
+    for number, why in ((7, "version 7 is not there; there are: 1, 2"), (2, "has the content of version 2")):
+        with pytest.raises(OdpError, match=why):
+            town.roll_back(number)
+    planned = acts.Rollback.planned(town.dataset, town.zones, 1)
+    with pytest.raises(ApprovalRefused, match="may not act on published data"):
+        planned.done(town.town, town.zones, "inconnu@ville.example", "erreur")
+    with pytest.raises(ApprovalRefused, match="needs its reason"):
+        planned.done(town.town, town.zones, town.who, "  ")
+    town.deliver("un", "trois")
+    with pytest.raises(OdpError, match="someone published version 3 meanwhile"):
+        planned.done(town.town, town.zones, town.who, "erreur")
+    assert town.sound
+
+
+def test_no_rollback_to_what_the_declaration_forbids_today(town: Town) -> None:
+    town.deliver("un", "deux")
+    file = town.root / "assets/sports/aides.yaml"
+    file.write_text(DECLARED.replace("personal_data: none", "personal_data: present\nlegal_basis: essai\nprivacy: "
+                                     "{columns: {id: keep, nom: drop}}"))  # fmt: skip
+    town.town = read_town(town.root)
+    (town.root / "depot/aides.csv").write_text(PLAIN + "1,un\n2,trois\n")
+    hidden = town.run()
+    assert isinstance(hidden, Verdict)  # a column vanished: accepted by a person
+    town.zones.journal.accept("aides", hidden.content_hash, who="moi", because="RGPD")
+    assert isinstance(town.run(), Release)
+    with pytest.raises(OdpError, match="columns without a published role are written: nom"):
+        town.roll_back(1)
+
+
+def test_nothing_of_a_withdrawn_dataset_is_left_but_what_says_so(town: Town) -> None:
+    for name in ("secretum", "secretissimum"):
+        town.deliver("un", name)
+    catalogue.build(town.zones.store, town.town)
+    portal.build(town.zones.store, town.town, town.zones.journal)
+    assert len(town.holding(b"secretum")) > 1
+    proof = town.withdraw(captures=True)
+    catalogue.build(town.zones.store, town.town)
+    portal.build(town.zones.store, town.town, town.zones.journal)
+    assert town.holding(b"secret") == []
+    assert [path for path in town.holding(b"secret", ".odp/private") if "journal" not in path] == []
+    assert b"aides" not in (town.root / ".odp/public/catalogue.jsonld").read_bytes()
+    assert proof["still_there"] == []
+    assert proof["captures_deleted"] == 2
+    assert {file["name"] for file in proof["removed"]} >= {"1/aides.csv", "2/aides.parquet"}
+    said = json.loads((town.root / ".odp/public/datasets/aides/tombstone.json").read_text())
+    assert (said["reason"], said["legal_basis"], said["kind"]) == ("décision du maire", "RGPD 17", "withdrawal")
+    assert town.zones.store.current("aides") is None
+    assert verify(town.zones.store.backend, "aides", listed=town.zones.store.backend).flaws == []
+    assert [act.act for act in town.zones.journal.acts("aides")] == ["withdrawal proof", "withdrawal"]
+
+
+def test_a_withdrawn_dataset_comes_back_by_decision_only_and_its_numbers_go_on(town: Town) -> None:
+    town.deliver("un")
+    town.deliver("deux")
+    town.withdraw()
+    with pytest.raises(StoreError, match=r"was withdrawn on .* odp readmit aides"):
+        town.run()
+    acts.readmit("aides", town.town, town.zones, town.who, "arrêté du 3 mars")
+    back = town.run()
+    assert isinstance(back, Release)
+    assert (back.version, back.previous) == (3, None)
+    assert town.sound
+    with pytest.raises(OdpError, match="was not withdrawn"):
+        acts.readmit("aides", town.town, town.zones, town.who, "encore")
+
+
+def test_one_version_is_withdrawn_and_the_history_goes_over_it(town: Town) -> None:
+    for name in ("un", "secretum", "trois"):
+        town.deliver("zéro", name)
+    with pytest.raises(OdpError, match="version 3 is the one that the public sees"):
+        town.withdraw(3)
+    proof = town.withdraw(2)
+    assert proof["still_there"] == []
+    assert town.holding(b"secretum") == []
+    assert [release.version for release in town.zones.store.versions("aides")] == [3, 1]
+    assert town.sound
+    assert isinstance(town.deliver("zéro", "quatre"), Release)
+    assert [release.version for release in town.zones.store.versions("aides")] == [4, 3, 1]
+
+
+def test_a_withdrawal_killed_at_any_instant_serves_nothing_and_is_finished_by_the_next_run(tmp_path: Path) -> None:
+    killed = 0
+    for instant in range(1, 400, 7):
+        town = Town(tmp_path / str(instant))
+        town.deliver("un", "secretum")
+        ended = in_child(dying_at(instant, town.withdraw))
+        gone = town.zones.store.tombstone("aides") is not None
+        assert gone or town.zones.store.current("aides") is not None
+        if gone:
+            with pytest.raises(StoreError, match="was withdrawn"):
+                town.run()
+            assert town.holding(b"secretum") == []
+            assert verify(town.zones.store.backend, "aides", listed=town.zones.store.backend).flaws == []
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+        killed += 1
+    assert killed > 3
+    assert gone
+
+
+def test_a_rollback_killed_at_any_instant_leaves_the_one_or_the_other(tmp_path: Path) -> None:
+    seen = set()
+    for instant in range(1, 400, 9):
+        town = Town(tmp_path / str(instant))
+        town.deliver("un")
+        town.deliver("deux")
+        ended = in_child(dying_at(instant, lambda town=town: town.roll_back(1)))  # type: ignore[misc]
+        current = town.zones.store.current("aides")
+        assert current is not None
+        assert current.version in (2, 3)
+        seen.add(current.version)
+        if ended == 0:
+            break
+    assert seen == {2, 3}
+
+
+def test_two_withdrawals_at_once_are_one(town: Town) -> None:
+    town.deliver("un")
+    store, planned = town.zones.store, acts.Withdrawal.planned("aides", town.zones, None, captures=False)
+    grave = planned._tombstone("raison", None)
+    proofs: list[Any] = []
+    threads = [threading.Thread(target=lambda: proofs.append(store.withdraw(grave))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [proof["still_there"] for proof in proofs] == [[], []]
+
+
+def test_commands_say_what_they_would_do_and_do_it_when_told(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.deliver("un")
+    town.deliver("deux")
+    act = ["--as", town.who, "--because", "erreur", "--town", str(tmp_path)]
+    dry = CliRunner().invoke(app, ["rollback", "aides", "1", *act])
+    assert dry.exit_code == 0, dry.output
+    assert "nothing was done" in dry.output
+    assert town.zones.store.current("aides").version == 2  # type: ignore[union-attr]
+    done = CliRunner().invoke(app, ["rollback", "aides", "1", *act, "--yes"])
+    assert "published: version 3 with the content of version 1" in done.output
+    sound = CliRunner().invoke(app, ["verify", "aides", "--town", str(tmp_path)])
+    assert sound.exit_code == 0, sound.output
+    gone = CliRunner().invoke(app, ["withdraw", "aides", *act, "--legal-basis", "RGPD 17", "--captures", "--yes"])
+    assert '"still_there": []' in gone.output
+    assert "withdrawn" in CliRunner().invoke(app, ["verify", "--town", str(tmp_path)]).output
+    assert "readmitted" in CliRunner().invoke(app, ["readmit", "aides", *act, "--yes"]).output
