@@ -33,7 +33,7 @@ from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.quality import QualityReport
 from odpipeline.store import Release, Signer, Staged, StagedFacts, Store, stage
-from odpipeline.verdict import Verdict
+from odpipeline.verdict import Finding, Verdict
 
 Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Release
 """What a stage has put on disk: paths, hashes and counts; never rows."""
@@ -117,13 +117,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
-        gone = anonymous.suppressed + anonymous.small_cells
-        share = gone / ((gone + anonymous.rows) or 1)
-        primary = anonymous.parquet.with_name(privacy.PRIMARY)
-        asked = replace(duck, patience=town.gate_time.total_seconds())
-        measured = privacy.measure(staged.parquet, staged.csv, dataset, asked, share, primary)
-        measured += privacy.differencing(staged.parquet, *beside, dataset, asked)
-        measured += privacy.scan(staged.parquet, staged.csv, dataset, asked)
+        measured = _measured(dataset, town, anonymous, staged, beside, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
@@ -139,6 +133,24 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             release = zones.store.publish(staged, verdict, over=current)
             zones.waiting.drop(dataset.id)
             yield release
+
+
+def _measured(
+    dataset: Dataset,
+    town: Town,
+    anonymous: Anonymised,
+    staged: Staged,
+    beside: tuple[dict[str, Path], dict[str, Path]],
+    duck: DuckSettings,
+) -> tuple[Finding, ...]:
+    """What is true of the staged files about persons; a question that takes longer than `gate_time` is a refusal."""
+    gone = anonymous.suppressed + anonymous.small_cells
+    share = gone / ((gone + anonymous.rows) or 1)
+    primary = anonymous.parquet.with_name(privacy.PRIMARY)
+    asked = replace(duck, patience=town.gate_time.total_seconds())
+    measured = privacy.measure(staged.parquet, staged.csv, dataset, asked, share, primary)
+    measured += privacy.differencing(staged.parquet, *beside, dataset, asked)
+    return measured + privacy.scan(staged.parquet, staged.csv, dataset, asked)
 
 
 def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:

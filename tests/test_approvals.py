@@ -170,6 +170,7 @@ def test_what_waits_is_sealed_with_the_private_zone(folder, monkeypatch):
     kept = folder / ".odp/private/held/piscines"
     assert {file.name for file in kept.iterdir()} == {
         "held.json", "piscines.csv.age", "piscines.parquet.age", "datapackage.json.age",
+        "piscines.csv-metadata.json.age",
     }  # fmt: skip
     assert approve(folder).version == 1
 
