@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from odpipeline import approving, conform, gate, lineage, privacy, quality, sources
+from odpipeline import approving, conform, embargo, gate, lineage, privacy, quality, sources
 from odpipeline.approving import Waiting
 from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
@@ -104,14 +104,8 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             yield gate.refuse(dataset, (*rows.findings, *before.findings))
             return
 
-        salt = f"{capture.sha256}{dataset.code_version}"
-        last = current.privacy if current else None
-        anonymous = privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last)
         beside = _public_beside(dataset, town, zones)
-        if current:
-            public = current.folder / f"{dataset.id}.parquet"
-            anonymous = privacy.waited(anonymous, public, beside[0], dataset, duck)
-        yield anonymous
+        yield (anonymous := _anonymised(dataset, rows, capture, current, beside[0], folder, duck))
         why = "replay of an earlier capture" if replay else "new delivery"
         facts = _facts(dataset, capture, rows, anonymous, duck, why)
         yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
@@ -125,14 +119,33 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones))
         compared += quality.foreign_keys(staged.parquet, _referred(dataset, zones), dataset, duck)
         said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
-        verdict = gate.judge(dataset, staged, current, findings, compared, **said)
-        if verdict.held:
+        kept_back = embargo.until(dataset, town, zones.journal)
+        verdict = gate.judge(dataset, staged, current, findings, compared, **said, embargo=kept_back)
+        if verdict.held and dataset.approval:
             zones.waiting.hold(dataset, staged, verdict, current)
         yield verdict
         if verdict.accepted:
             release = zones.store.publish(staged, verdict, over=current)
             zones.waiting.drop(dataset.id)
             yield release
+
+
+def _anonymised(
+    dataset: Dataset,
+    rows: Conformed,
+    capture: Capture,
+    current: Release | None,
+    versions: dict[str, Path],
+    folder: Path,
+    duck: DuckSettings,
+) -> Anonymised:
+    """The rows after their techniques; classes that moved by too little stay as they are public, where they may."""
+    salt = f"{capture.sha256}{dataset.code_version}"
+    last = current.privacy if current else None
+    anonymous = privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last)
+    if current is None:
+        return anonymous
+    return privacy.waited(anonymous, current.folder / f"{dataset.id}.parquet", versions, dataset, duck)
 
 
 def _measured(
@@ -173,9 +186,10 @@ def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None 
         _write(zones.journal, record, started, verdict)
 
 
-def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: str, because: str) -> Release:
+def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: str, because: str) -> Release | None:
     """Publish the release that waits for exactly this yes; recorded in the journal before it is published.
 
+    None when it is under embargo still: the first run after that publishes it.
     `who` is a mail address; a role of the town says whether that person may, and from which account.
     Raises: ApprovalRefused when the yes does not count; OdpError when the release cannot be read or published.
     """
@@ -185,7 +199,10 @@ def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: 
         staged = zones.waiting.open(held, folder / "held")
         yes = approving.signed(held, dataset, town, who, because)
         zones.journal.approve(yes)
-        release = zones.store.publish(staged, gate.approve(held.verdict, held.role), over=current)
+        verdict = gate.approve(held.verdict, held.role, embargo.until(dataset, town, zones.journal))
+        if verdict.held:
+            return None
+        release = zones.store.publish(staged, verdict, over=current)
         zones.waiting.drop(dataset.id)
         record = RunRecord(
             dataset.id, "published", (f"approved in the role {held.role}",), rows_in=staged.facts.rows_in,
@@ -193,7 +210,7 @@ def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: 
             content_hash=release.content_hash, capture_sha256=staged.facts.capture_sha256,
             code_version=staged.facts.code_version,
         )  # fmt: skip
-        _write(zones.journal, record, started, gate.approve(held.verdict, held.role))
+        _write(zones.journal, record, started, verdict)
         return release
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from odpipeline.declaration.approval import approval
 from odpipeline.declaration.dataset import Dataset
@@ -30,12 +31,14 @@ def judge(
     *,
     accepted: Collection[str] = (),
     approved: Collection[str] = (),
+    embargo: datetime | None = None,
 ) -> Verdict:
     """All findings about `staged`, and the gate's own, as a verdict for exactly these bytes.
 
     `current` is the release that the public sees, `compared` what was found in comparing with it. `accepted` are the
     content hashes (whole, or 12 digits and more) whose emptied, shrunken, narrowed or otherwise unusual content a
-    person accepted; `approved` those that somebody in the role that `approval` names has said yes to.
+    person accepted; `approved` those that somebody in the role that `approval` names has said yes to; before
+    `embargo` (with a time zone) nothing new is published.
     """
     found = tuple(findings)
     if staged is None:
@@ -43,15 +46,20 @@ def judge(
     unusual = (*compared, *_shrink_guard(dataset, staged, current), *_undone(staged, current))
     guarded = tuple(_accepted(finding, staged, accepted) for finding in unusual)
     awaited = _approval(dataset, staged, current, approved)
-    return Verdict(dataset.id, staged.content_hash, (*found, *guarded, *awaited, _checked(found)))
+    kept_back = _embargo(staged, current, embargo)
+    return Verdict(dataset.id, staged.content_hash, (*found, *guarded, *awaited, *kept_back, _checked(found)))
 
 
-def approve(verdict: Verdict, role: str) -> Verdict:
-    """`verdict`, which was held, after somebody in `role` has said yes to its content; of any other, itself."""
+def approve(verdict: Verdict, role: str, embargo: datetime | None = None) -> Verdict:
+    """`verdict`, which was held, after somebody in `role` has said yes to its content; of any other, itself.
+
+    It stays held before `embargo`.
+    """
     if not verdict.held:
         return verdict
     yes = Finding(APPROVAL, "approved", passed=True, message=f"approved in the role {role} for exactly this content")
-    return replace(verdict, findings=tuple(yes if f.group == APPROVAL else f for f in verdict.findings))
+    others = (finding for finding in verdict.findings if finding.group != APPROVAL)
+    return replace(verdict, findings=(*others, yes, *_kept_back(embargo)))
 
 
 def refuse(dataset: Dataset, findings: Iterable[Finding]) -> Verdict:
@@ -88,6 +96,21 @@ def _approval(
         remedy = f"odp approve {staged.dataset} {named} --as … --because …"
         message = f"the release waits for the approval of somebody in the role {needed.role}: {remedy}"
         yield Finding(APPROVAL, "approved", passed=False, message=message)
+
+
+def _embargo(staged: Staged, current: Release | None, embargo: datetime | None) -> Iterator[Finding]:
+    """New content waits until its moment has come; what is public already is not taken back."""
+    if current is None or current.content_hash != staged.content_hash:
+        yield from _kept_back(embargo)
+
+
+def _kept_back(embargo: datetime | None) -> Iterator[Finding]:
+    if embargo is None:
+        return
+    passed = datetime.now(UTC) >= embargo
+    when = f"{embargo:%Y-%m-%d %H:%M} UTC"
+    message = f"the embargo ended at {when}" if passed else f"the release is under embargo until {when}"
+    yield Finding(APPROVAL, "embargo", passed, message)
 
 
 def _shrink_guard(dataset: Dataset, staged: Staged, current: Release | None) -> Iterator[Finding]:

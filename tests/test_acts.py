@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -271,3 +272,48 @@ def test_commands_say_what_they_would_do_and_do_it_when_told(tmp_path: Path) -> 
     assert '"still_there": []' in gone.output
     assert "withdrawn" in CliRunner().invoke(app, ["verify", "--town", str(tmp_path)]).output
     assert "readmitted" in CliRunner().invoke(app, ["readmit", "aides", *act, "--yes"]).output
+
+
+def test_new_content_waits_for_the_end_of_its_embargo_and_nothing_of_it_is_public(town: Town) -> None:
+    file = town.root / "assets/sports/aides.yaml"
+    file.write_text(DECLARED + "embargo: 2999-01-01\n")
+    town.town = read_town(town.root)
+    held = town.deliver("secretum")
+    assert isinstance(held, Verdict)
+    assert held.held
+    assert held.reasons == ("the release is under embargo until 2998-12-31 23:00 UTC",)
+    catalogue.build(town.zones.store, town.town)
+    portal.build(town.zones.store, town.town, town.zones.journal)
+    assert [path for path in (town.root / ".odp/public").rglob("*") if b"aides" in str(path).encode()] == []
+    acts.keep_back(town.dataset, town.town, town.zones, datetime.now(UTC) - timedelta(minutes=1), town.who, "avancé")
+    assert isinstance(town.run(), Release)
+    acts.keep_back(town.dataset, town.town, town.zones, datetime.now(UTC) + timedelta(days=1), town.who, "vote reporté")
+    assert isinstance(town.deliver("secretum"), Release)  # what is public already stays
+    assert isinstance(town.deliver("nouveau"), Verdict)
+    acts.keep_back(town.dataset, town.town, town.zones, None, town.who, "levé")
+    assert isinstance(town.run(), Release)
+    assert [act.because for act in town.zones.journal.acts("aides", "embargo")] == ["levé", "vote reporté", "avancé"]
+
+
+def test_a_yes_before_the_end_of_an_embargo_counts_after_it(town: Town) -> None:
+    file = town.root / "assets/sports/aides.yaml"
+    file.write_text(DECLARED + "embargo: 2999-01-01\napproval: dpo\nauthor: moi@ville.example\n")
+    town.town = read_town(town.root)
+    held = town.deliver("un")
+    assert isinstance(held, Verdict)
+    yes = ("oui", town.town.dpo)
+    assert flow.approve(town.dataset, town.town, town.zones, held.content_hash, yes[1], yes[0]) is None
+    assert town.zones.store.current("aides") is None
+    acts.keep_back(town.dataset, town.town, town.zones, None, town.who, "levé")
+    published = town.run()
+    assert isinstance(published, Release)
+    assert published.content_hash == held.content_hash
+
+
+def test_the_embargo_command_wants_one_of_two(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    act = ["embargo", "aides", "--as", town.who, "--because", "vote", "--town", str(tmp_path)]
+    assert isinstance(CliRunner().invoke(app, act).exception, OdpError)
+    told = CliRunner().invoke(app, [*act, "--until", "2999-01-01", "--yes"])
+    assert "new content waits until 2998-12-31 23:00 UTC" in told.output
+    assert isinstance(town.deliver("un"), Verdict)

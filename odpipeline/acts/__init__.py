@@ -1,7 +1,8 @@
 """What people do to data that is public already: roll back, withdraw, erase rows, hold until a day. Each act says who
 and why, is written down before it is done, and can be repeated when it was cut short."""
 
+from odpipeline.acts.embargoing import keep_back
 from odpipeline.acts.rolling_back import Rollback
 from odpipeline.acts.withdrawing import Withdrawal, readmit
 
-__all__ = ["Rollback", "Withdrawal", "readmit"]
+__all__ = ["Rollback", "Withdrawal", "keep_back", "readmit"]

@@ -1,8 +1,9 @@
-"""Commands that act on what is public: rollback, withdraw, readmit. Without --yes they say what they would do."""
+"""Commands that act on what is public: rollback, withdraw, readmit, embargo; without --yes they only say what."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from odpipeline import acts, catalogue, flow, portal
 from odpipeline.cli.application import DatasetName, TownFolder, app
 from odpipeline.declaration import read_town
 from odpipeline.declaration.town import Town
+from odpipeline.embargo import moment
 from odpipeline.errors import OdpError
 
 Who = Annotated[str, typer.Option("--as", help="Who acts: a mail address that town.yaml lets act.")]
@@ -74,6 +76,31 @@ def readmit(dataset: DatasetName, who: Who, because: Because, yes: Yes = False, 
     if yes:
         acts.readmit(declared.dataset(dataset).id, declared, zones, who, because)
         typer.echo(f"readmitted; publish it with: odp run {dataset}")
+
+
+@app.command()
+def embargo(
+    dataset: DatasetName,
+    who: Who,
+    because: Because,
+    until: Annotated[
+        datetime | None, typer.Option(help="Nothing new is public before; in the town's time zone.")
+    ] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="Nothing keeps it back any more.")] = False,
+    yes: Yes = False,
+    town: TownFolder = Path(),
+) -> None:
+    """Keep new content of a dataset back until a moment, or no more, whatever its declaration says."""
+    if (until is None) != lift:
+        raise OdpError("say either --until or --lift", mend="odp embargo DATASET --until 2026-12-01 …")
+    declared = read_town(town.resolve())
+    zones = flow.Zones.of(declared)
+    ends = moment(until, declared) if until else None
+    _say(
+        [f"new content waits until {ends:%Y-%m-%d %H:%M} UTC" if ends else "new content is published as it comes"], yes
+    )
+    if yes:
+        acts.keep_back(declared.dataset(dataset), declared, zones, ends, who, because)
 
 
 def _say(lines: list[str], yes: bool) -> None:

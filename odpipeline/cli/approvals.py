@@ -27,6 +27,9 @@ def approve(
     declared = read_town(town.resolve())
     zones = flow.Zones.of(declared)
     release = flow.approve(declared.dataset(dataset), declared, zones, content_hash, who, because)
+    if release is None:
+        typer.echo("approved; the first run after its embargo publishes it")
+        return
     catalogue.build(zones.store, declared)
     portal.build(zones.store, declared, zones.journal)
     typer.echo(f"approved and published: version {release.version}, {release.rows} rows")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -327,6 +327,8 @@ class Dataset(Closed):
     """`nightly`, or a cron expression in the town's time zone."""
     freshness: Freshness = Freshness()
     """The promise made to the public."""
+    embargo: datetime | date | None = None
+    """The day or the moment, in the town's time zone, before which nothing new of it is published: `2026-12-01`."""
     formats: Formats = Formats()
     """The files besides CSV and Parquet: GeoJSON and GeoParquet where there is a geometry, and what is asked for."""
     shrink: Share = 0.2

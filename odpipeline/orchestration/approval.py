@@ -33,6 +33,9 @@ def approval_job(town: Town) -> dg.JobDefinition:
             release = flow.approve(dataset, town, where, config.content_hash, config.approver, config.because)
         except OdpError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
+        if release is None:
+            context.log.info("approved; the first run after its embargo publishes it")
+            return
         shown: dict[str, Any] = {"version": release.version, "rows": release.rows, "content": release.content_hash[:12]}
         key = asset_key(dataset.id, "published")
         context.log_event(dg.AssetMaterialization(key, metadata=shown, description="approved by a person"))

@@ -180,6 +180,8 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
     ),
     "checked": Phrase("checks made"),
     "staged": Phrase("a file ready to be published"),
+    "embargo": Phrase("embargo", told="the publication waits for the end of an embargo"),
+    "rolled_back": Phrase("nothing that was rolled back", told="content that was rolled back comes again"),
     "approved": Phrase("approval", told="the publication waits for an approval"),
     "data_age": Phrase(
         "recent data",

@@ -341,6 +341,10 @@ FRENCH_PHRASES: dict[str, Phrase] = {
     "staged": Phrase(
         "fichier prêt à publier", told="le fichier n’a pas été préparé, pour les raisons dites", advice=_INTERNAL
     ),
+    "embargo": Phrase("embargo", told="la publication attend la fin d’un embargo"),
+    "rolled_back": Phrase(
+        "rien de ce qui a été retiré", told="un contenu qui avait été retiré revient", advice="Corrigez-le à la source."
+    ),
     "approved": Phrase(
         "approbation", told="la publication attend une approbation",
         advice="La personne désignée peut approuver ce contenu ; le service des données dit comment.",
