@@ -29,7 +29,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Engine, Row
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
+
+from odpipeline.errors import OdpError
 
 _METADATA = MetaData()
 _RUNS = Table(
@@ -171,8 +174,15 @@ class Journal:
         self._engine: Engine = create_engine(url, poolclass=NullPool)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _patient)
-        _METADATA.create_all(self._engine)
-        self._widen()
+        try:
+            _METADATA.create_all(self._engine)
+            self._widen()
+        except DatabaseError as error:
+            raise OdpError(
+                f"the journal cannot be opened ({error.orig})",
+                where=self._engine.url.database or "journal",
+                mend="look at its disk and its rights; if it is damaged, restore it: odp restore --help",
+            ) from None
 
     def _widen(self) -> None:
         """Give the tables of an earlier version the columns that came since; each may be empty."""
@@ -190,6 +200,17 @@ class Journal:
         """The SQLite journal of the private zone at `private`."""
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(f"sqlite:///{private / 'journal.sqlite'}")
+
+    def damage(self) -> str:
+        """What SQLite finds broken in the journal's file, in its words; '' when it is whole, or not SQLite's."""
+        if self._engine.dialect.name != "sqlite":
+            return ""
+        try:
+            with self._engine.connect() as connection:
+                said = str(connection.execute(text("PRAGMA quick_check(1)")).scalar())
+        except DatabaseError as error:
+            said = str(error.orig)
+        return "" if said == "ok" else said
 
     def record(self, run: RunRecord, report: Mapping[str, Any] | None = None) -> None:
         """Write one ended run, and the report of its findings if it came to any; lasting when this returns."""

@@ -11,6 +11,7 @@ from odpipeline.cli import (
     acts,
     approvals,
     declaring,
+    operating,
     privacy,
     private_zone,
     quality,
@@ -34,6 +35,6 @@ def main() -> None:
 
 
 __all__ = [
-    "acts", "app", "approvals", "declaring", "main", "privacy", "private_zone", "quality", "reporting", "running",
-    "serving", "store", "validating",
+    "acts", "app", "approvals", "declaring", "main", "operating", "privacy", "private_zone", "quality", "reporting",
+    "running", "serving", "store", "validating",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_WRAPPED = ("title", "value", "why", "meaning")
+_WRAPPED = ("title", "value", "why", "meaning", "what", "mend")
 """The columns of tables that may take several lines."""
 
 
