@@ -5,7 +5,7 @@ Each dataset works on a connection of its own, in memory, bounded; whatever does
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -97,3 +97,16 @@ def columns(identifiers: Sequence[str]) -> str:
 def no_room(error: duckdb.Error) -> bool:
     """True when `error` says that the disk, or the memory that is allowed, is full."""
     return "No space left" in str(error) or isinstance(error, duckdb.OutOfMemoryException)
+
+
+def held(conditions: Sequence[Mapping[str, str]], names: Sequence[str]) -> str:
+    """SQL that is true for rows that hold, as text, every value of one of `conditions` (column → value).
+
+    A condition on a column that is not among `names` is held by no row.
+    """
+    meant = [
+        " AND ".join(f"CAST({quote(name)} AS VARCHAR) IS NOT DISTINCT FROM {literal(one[name])}" for name in one)
+        for one in conditions
+        if set(one) <= set(names)
+    ]
+    return " OR ".join(f"({one})" for one in meant) or "false"

@@ -28,6 +28,7 @@ from odpipeline.duck import DuckSettings
 from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
+from odpipeline.landing.erasures import Erasures
 from odpipeline.landing.workplace import keep_failed, set_aside, workplace
 from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
@@ -54,6 +55,11 @@ class Zones:
     duck: DuckSettings
     waiting: Waiting
     seal: Seal | None = None
+
+    @property
+    def erasures(self) -> Erasures:
+        """What was erased and must not come back."""
+        return Erasures(self.faults.with_name("erasures"), self.seal)
 
     @classmethod
     def of(cls, town: Town) -> Zones:
@@ -105,7 +111,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             return
 
         beside = _public_beside(dataset, town, zones)
-        yield (anonymous := _anonymised(dataset, rows, capture, current, beside[0], folder, duck))
+        yield (anonymous := _anonymised(dataset, zones, rows, capture, current, beside[0], folder, duck))
         why = "replay of an earlier capture" if replay else "new delivery"
         facts = _facts(dataset, capture, rows, anonymous, duck, why)
         yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
@@ -132,6 +138,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
 
 def _anonymised(
     dataset: Dataset,
+    zones: Zones,
     rows: Conformed,
     capture: Capture,
     current: Release | None,
@@ -143,6 +150,8 @@ def _anonymised(
     salt = f"{capture.sha256}{dataset.code_version}"
     last = current.privacy if current else None
     anonymous = privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last)
+    if conditions := zones.erasures.of(dataset.id):
+        anonymous = privacy.erased(anonymous, conditions, dataset, duck)
     if current is None:
         return anonymous
     return privacy.waited(anonymous, current.folder / f"{dataset.id}.parquet", versions, dataset, duck)

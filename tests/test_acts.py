@@ -74,9 +74,9 @@ class Town:
         return [str(path.relative_to(self.root)) for path in found if text in path.read_bytes()]
 
     @property
-    def sound(self) -> bool:
+    def flaws(self) -> list[str]:
         backend = self.zones.store.backend
-        return verify(backend, "aides", listed=backend).flaws == []
+        return [f"{flaw.where}: {flaw.what}" for flaw in verify(backend, "aides", listed=backend).flaws]
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_rollback_is_a_new_version_with_the_old_content(town: Town) -> None:
     assert third.why == "rollback to version 1: erreur"
     assert (third.folder / "aides.csv").read_bytes() == (first.folder / "aides.csv").read_bytes()
     assert town.zones.store.current("aides") == third
-    assert town.sound
+    assert town.flaws == []
     [act] = town.zones.journal.acts("aides")
     assert (act.act, act.who, act.because, act.details["from"], act.details["to"]) == (
         "rollback",
@@ -136,7 +136,7 @@ def test_a_rollback_that_cannot_be_is_refused(town: Town) -> None:
     town.deliver("un", "trois")
     with pytest.raises(OdpError, match="someone published version 3 meanwhile"):
         planned.done(town.town, town.zones, town.who, "erreur")
-    assert town.sound
+    assert town.flaws == []
 
 
 def test_no_rollback_to_what_the_declaration_forbids_today(town: Town) -> None:
@@ -186,7 +186,7 @@ def test_a_withdrawn_dataset_comes_back_by_decision_only_and_its_numbers_go_on(t
     back = town.run()
     assert isinstance(back, Release)
     assert (back.version, back.previous) == (3, None)
-    assert town.sound
+    assert town.flaws == []
     with pytest.raises(OdpError, match="was not withdrawn"):
         acts.readmit("aides", town.town, town.zones, town.who, "encore")
 
@@ -200,7 +200,7 @@ def test_one_version_is_withdrawn_and_the_history_goes_over_it(town: Town) -> No
     assert proof["still_there"] == []
     assert town.holding(b"secretum") == []
     assert [release.version for release in town.zones.store.versions("aides")] == [3, 1]
-    assert town.sound
+    assert town.flaws == []
     assert isinstance(town.deliver("zéro", "quatre"), Release)
     assert [release.version for release in town.zones.store.versions("aides")] == [4, 3, 1]
 
@@ -317,3 +317,70 @@ def test_the_embargo_command_wants_one_of_two(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, [*act, "--until", "2999-01-01", "--yes"])
     assert "new content waits until 2998-12-31 23:00 UTC" in told.output
     assert isinstance(town.deliver("un"), Verdict)
+
+
+def erase(town: Town, **condition: str) -> int:
+    return acts.Erasure.planned(town.dataset, town.zones, condition).done(town.town, town.zones, town.who, "demande")
+
+
+def test_erased_rows_are_in_no_version_and_do_not_come_back(town: Town) -> None:
+    before = town.deliver("un", "secretum")
+    town.deliver("un", "secretum", "trois")
+    assert isinstance(before, Release)
+    assert erase(town, id="1") == 2
+    assert town.holding(b"secretum") == []
+    current, second, first = town.zones.store.versions("aides")
+    assert [one.rows for one in (current, second, first)] == [2, 2, 1]
+    assert (current.version, current.why) == (3, "rows erased: demande")
+    assert first.content_hash != before.content_hash
+    assert [(one.reason, one.content_hash) for one in first.erasures] == [("demande", before.content_hash)]
+    assert town.flaws == []
+    again = town.run()
+    assert isinstance(again, Release)
+    assert again.version == 3  # the same delivery changes nothing
+    fresh = town.deliver("un", "secretum", "trois", "quatre")
+    assert isinstance(fresh, Release)
+    assert fresh.rows == 3
+    assert town.holding(b"secretum") == []
+    [act] = town.zones.journal.acts("aides", "erasure")
+    assert act.details == {"columns": ["id"], "versions": {"1": 1, "2": 1}}
+
+
+def test_an_erasure_killed_at_any_instant_is_finished_by_the_same_command(tmp_path: Path) -> None:
+    for instant in range(1, 600, 23):
+        town = Town(tmp_path / str(instant))
+        town.deliver("un", "secretum")
+        town.deliver("un", "secretum", "trois")
+        ended = in_child(dying_at(instant, lambda town=town: erase(town, id="1")))  # type: ignore[misc]
+        assert town.zones.store.current("aides") is not None
+        erase(town, id="1")
+        assert town.holding(b"secretum") == []
+        assert town.flaws == []
+        if ended == 0:
+            break
+    assert instant > 23
+
+
+def test_a_class_that_would_become_too_small_is_not_cut(town: Town) -> None:
+    file = town.root / "assets/sports/aides.yaml"
+    file.write_text(DECLARED.replace("personal_data: none", "personal_data: present\nlegal_basis: essai\nprivacy: "
+                                     "{columns: {id: keep, nom: keep}, quasi_identifiers: [nom], k: 5}"))  # fmt: skip
+    town.town = read_town(town.root)
+    assert isinstance(town.deliver(*["un"] * 5), Release)
+    with pytest.raises(StoreError, match="1 classes of version 1 would hold fewer than k = 5 rows"):
+        erase(town, id="1")
+    assert town.zones.store.current("aides").rows == 5  # type: ignore[union-attr]
+    assert town.zones.erasures.of("aides") == []
+
+
+def test_erasures_say_what_they_do_not_know(town: Town) -> None:
+    town.deliver("un")
+    for condition, why in (({}, "no row is named"), ({"rue": "x"}, "rue: not published")):
+        with pytest.raises(OdpError, match=why):
+            acts.Erasure.planned(town.dataset, town.zones, condition)
+    none = acts.Erasure.planned(town.dataset, town.zones, {"id": "99"})
+    assert none.said[0] == "no version holds such a row"
+    act = ["--as", town.who, "--because", "demande", "--town", str(town.root)]
+    told = CliRunner().invoke(app, ["erase", "aides", "--where", "id=0", *act])
+    assert "version 1: 1 rows go" in told.output
+    assert "nothing was done" in told.output

@@ -2,7 +2,8 @@
 and why, is written down before it is done, and can be repeated when it was cut short."""
 
 from odpipeline.acts.embargoing import keep_back
+from odpipeline.acts.erasing import Erasure
 from odpipeline.acts.rolling_back import Rollback
 from odpipeline.acts.withdrawing import Withdrawal, readmit
 
-__all__ = ["Rollback", "Withdrawal", "keep_back", "readmit"]
+__all__ = ["Erasure", "Rollback", "Withdrawal", "keep_back", "readmit"]

@@ -1,4 +1,4 @@
-"""Commands that act on what is public: rollback, withdraw, readmit, embargo; without --yes they only say what."""
+"""Commands that act on what is public: rollback, withdraw, readmit, embargo, erase; without --yes they only tell."""
 
 from __future__ import annotations
 
@@ -101,6 +101,34 @@ def embargo(
     )
     if yes:
         acts.keep_back(declared.dataset(dataset), declared, zones, ends, who, because)
+
+
+@app.command()
+def erase(
+    dataset: DatasetName,
+    where: Annotated[list[str], typer.Option("--where", help="A published column and its value: id=12; all count.")],
+    who: Who,
+    because: Because,
+    yes: Yes = False,
+    town: TownFolder = Path(),
+) -> None:
+    """Take rows, such as a person's, out of every public version and of every delivery to come."""
+    condition = dict(_split(one) for one in where)
+    declared = read_town(town.resolve())
+    zones, found = flow.Zones.of(declared), declared.dataset(dataset)
+    planned = acts.Erasure.planned(found, zones, condition)
+    _say(planned.said, yes)
+    if yes:
+        count = planned.done(declared, zones, who, because)
+        _rebuilt(declared, zones)
+        typer.echo(f"rewritten: {count} versions")
+
+
+def _split(said: str) -> tuple[str, str]:
+    column, sign, value = said.partition("=")
+    if not sign or not column:
+        raise OdpError("--where takes a column and its value", mend="write it as id=12")
+    return column, value
 
 
 def _say(lines: list[str], yes: bool) -> None:

@@ -1,12 +1,14 @@
-"""Commands about the publication store: verify, signing-key."""
+"""Commands about the publication store: verify, gc, storage, signing-key."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -15,7 +17,7 @@ from odpipeline.cli.application import AsJson, TownFolder, app
 from odpipeline.cli.telling import show
 from odpipeline.declaration import read_town
 from odpipeline.errors import OdpError
-from odpipeline.store import Store, over_http, signing, verifying
+from odpipeline.store import Store, layout, over_http, retention, signing, verifying, withdrawing
 
 _WRONG = 1
 
@@ -61,6 +63,51 @@ def verify(
     if not found:
         raise OdpError("there is no dataset to verify", mend="look at the address, or publish something first")
     raise typer.Exit(0 if all(one.sound for one in found) else _WRONG)
+
+
+@app.command()
+def gc(
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset; all that are declared by default.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, what would go is said.")] = False,
+    town: TownFolder = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Remove the versions that `versions` of their declaration does not keep, and what dead publishers left."""
+    declared = read_town(town.resolve())
+    backend, now = flow.Zones.of(declared).store.backend, datetime.now(UTC)
+    rows = []
+    for one in [declared.dataset(dataset)] if dataset else declared.datasets:
+        surplus = retention.surplus(backend, one.id, one.versions, now, ZoneInfo(declared.timezone))
+        orphans = retention.orphans(backend, one.id, now)
+        rows.append({
+            "dataset": one.id,
+            "versions": ", ".join(str(release.version) for release in reversed(surplus)),
+            "bytes": sum(file.size_bytes for release in surplus for file in release.files),
+            "never public": ", ".join(map(str, orphans)),
+            "state": "removed" if yes else "would go",
+        })  # fmt: skip
+        if yes:
+            for release in surplus:
+                retention.remove(backend, release, now)
+            for grave in retention.unfinished(backend, one.id):
+                withdrawing.finish(backend, grave, None)
+            for number in orphans:
+                backend.purge(layout.version(one.id, number))
+    show([row for row in rows if row["versions"] or row["never public"] or as_json], as_json)
+    if not yes:
+        print("nothing was done: say --yes to do it", file=sys.stderr)
+
+
+@app.command()
+def storage(town: TownFolder = Path(), as_json: AsJson = False) -> None:
+    """How much each dataset takes in the store, how fast it grows, and what it takes in a year at that rate."""
+    store, now = flow.Zones.of(read_town(town.resolve())).store, datetime.now(UTC)
+    sizes = [asdict(retention.size(store.backend, name, now)) for name in store.datasets()]
+    names = {"size_bytes": "bytes", "current_bytes": "current", "growth_bytes": "a month",
+             "in_a_year_bytes": "in a year"}  # fmt: skip
+    rows = [{names.get(key, key): value for key, value in one.items()} for one in sizes]
+    total = {key: sum(row[key] for row in rows) for key in ("versions", *names.values())}
+    show(rows if as_json else [*rows, {"dataset": "all", **total}], as_json)
 
 
 @app.command("signing-key")

@@ -18,7 +18,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-from odpipeline.declaration import approval, custom_checks, formats, formulas, identifiers, privacy_rules, town_code
+from odpipeline.declaration import (
+    approval,
+    custom_checks,
+    formats,
+    formulas,
+    identifiers,
+    keeping,
+    privacy_rules,
+    town_code,
+)
 from odpipeline.declaration.dataset import Constraints, Dataset, Lookup, TableField
 from odpipeline.declaration.drafts import inside
 from odpipeline.declaration.hierarchy_files import Hierarchies
@@ -78,6 +87,7 @@ def faults(dataset: Dataset, bench: Bench) -> Faults:
 
 def _formats(dataset: Dataset, _: Bench) -> Faults:
     yield from formats.faults(dataset)
+    yield from keeping.faults(dataset)
 
 
 def _completed(dataset: Dataset, _: Bench) -> Faults:

@@ -15,6 +15,7 @@ from odpipeline.declaration.disclosure import Closeness, Differencing, Diversity
 from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.formats import Formats
 from odpipeline.declaration.identifiers import Allowed
+from odpipeline.declaration.keeping import Keep
 from odpipeline.declaration.profiles import PROFILES, Profile, ProfileName, Rules, with_defaults
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.tables import Table
@@ -327,6 +328,8 @@ class Dataset(Closed):
     """`nightly`, or a cron expression in the town's time zone."""
     freshness: Freshness = Freshness()
     """The promise made to the public."""
+    versions: Keep = Keep()
+    """Which versions stay public: all by default, `{last: 10}`, `{daily: 30 days, monthly: 10 years}`."""
     embargo: datetime | date | None = None
     """The day or the moment, in the town's time zone, before which nothing new of it is published: `2026-12-01`."""
     formats: Formats = Formats()

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "day": 86400, "days": 86400, "week": 604800, "weeks": 604800}
+_UNITS = {
+    "s": 1,
+    "min": 60,
+    "h": 3600,
+    "d": 86400,
+    "day": 86400,
+    "days": 86400,
+    "week": 604800,
+    "weeks": 604800,
+    "year": 31557600,
+    "years": 31557600,
+}
 
 
 class Closed(BaseModel):
@@ -51,7 +62,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     PlainSerializer(spell_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(s|min|h|d|days?|weeks?)$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(s|min|h|d|days?|weeks?|years?)$"}),
 ]
 """A length of time, written `20 min`, `36 h`, `7 days`."""
 

@@ -2,8 +2,11 @@
 
 from odpipeline.privacy.anonymising import PRIMARY, Anonymised, anonymise
 from odpipeline.privacy.differencing import compares, differencing
+from odpipeline.privacy.erasing import erased
 from odpipeline.privacy.measuring import measure, summary
 from odpipeline.privacy.scan import scan
 from odpipeline.privacy.small_moves import waited
 
-__all__ = ["PRIMARY", "Anonymised", "anonymise", "compares", "differencing", "measure", "scan", "summary", "waited"]
+__all__ = [
+    "PRIMARY", "Anonymised", "anonymise", "compares", "differencing", "erased", "measure", "scan", "summary", "waited",
+]  # fmt: skip

@@ -64,7 +64,7 @@ class Backend(Reader, Protocol):
         Raises: Changed, DiskFull.
         """
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Path | bytes) -> None:
         """Replace the whole content in one instant; the last writer wins.
 
         Raises: DiskFull.

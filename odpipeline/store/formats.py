@@ -49,7 +49,7 @@ def further(
     """
     rows = f"read_parquet({literal(parquet)})"
     [(count,)] = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
-    if (field := geometry(dataset)) is not None:
+    if (field := geometry(dataset)) is not None and field.name in types:
         yield from _geographic(connection, rows, field, parquet, dataset, types, count)
     if dataset.formats.xlsx and count <= WORKBOOK_ROWS and _fits(connection, rows, types):
         workbooks(connection)
@@ -60,8 +60,8 @@ def further(
     wanted = dataset.formats.gzip
     if wanted or (wanted is None and csv.stat().st_size >= GZIP_BYTES):
         yield _compressed(csv)
-    if dataset.formats.partition_by is not None:
-        yield from _parted(connection, rows, dataset.formats.partition_by, parquet, dataset)
+    if dataset.formats.partition_by in types:
+        yield from _parted(connection, rows, str(dataset.formats.partition_by), parquet, dataset)
 
 
 def csvw(dataset: str, described: Mapping[str, Any], schema: Mapping[str, Any], licence: str | None) -> dict[str, Any]:

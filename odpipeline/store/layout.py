@@ -68,6 +68,8 @@ FORMAT = 1
 RELEASE, PACKAGE, QUALITY = "release.json", "datapackage.json", "quality.json"
 SIGNATURE = "release.json.sig"
 TOMBSTONE, PROOF = "tombstone.json", "withdrawal-proof.json"
+OF_A_GRAVE = frozenset({TOMBSTONE, PROOF, f"{PROOF}.sig"})
+"""All that may stand where something was taken away."""
 CATALOGUE, INDEX = "catalogue.jsonld", "index.html"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")

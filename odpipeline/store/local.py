@@ -77,7 +77,7 @@ class LocalFolder:
                 temporary.rename(target)
             _synced(target.parent)
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Path | bytes) -> None:
         """See `Backend.put`."""
         target = self.place(key)
         with _said(key, "written"), _aside(target) as temporary:

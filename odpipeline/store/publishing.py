@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import EllipsisType
@@ -23,7 +24,8 @@ from odpipeline.quality import public
 from odpipeline.store import changelog, layout, releases, withdrawing
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
 from odpipeline.store.local import LocalFolder
-from odpipeline.store.releases import Checked, Manifest, Pointer, Release, StoredFile, Tombstone
+from odpipeline.store.releases import Checked, Erased, Manifest, Pointer, Release, StoredFile, Tombstone
+from odpipeline.store.rewriting import Rewritten
 from odpipeline.store.signing import Signer
 from odpipeline.store.staging import MEDIA_TYPES, Staged
 from odpipeline.verdict import Finding, Verdict
@@ -158,6 +160,63 @@ class Store:
     def fetched(self, release: Release, folder: Path) -> Path:  # noqa: ARG002 - for stores that are elsewhere
         """A folder of this machine with the files of `release`: its own, or `folder` with copies."""
         return release.folder
+
+    def correct(self, rewritten: Rewritten, why: str) -> Release:
+        """What the current version becomes without some rows, as the next version.
+
+        Raises: as `publish`.
+        """
+        read, current = releases.current(self._backend, rewritten.release.dataset)
+        if current is None or current.version != rewritten.release.version:
+            raise _race(rewritten.release.dataset, "someone published meanwhile")
+        number, now = self._next(current.dataset, current), datetime.now(UTC)
+        manifest = replace(
+            releases.manifest(current), version=number, published_at=now, previous=current.version, why=why,
+            files=rewritten.files, rows=rewritten.rows, content_hash=rewritten.content_hash,
+        )  # fmt: skip
+        quality = self._backend.read(layout.version(current.dataset, current.version, layout.QUALITY)) or b""
+        self._commit(manifest, rewritten.folder, quality, read)
+        corrected = releases.version(self._backend, current.dataset, number)
+        self._follow(corrected)
+        return corrected
+
+    def rewrite(self, rewritten: Rewritten, reason: str) -> None:
+        """Put a version without some rows in its own place: each file at one instant, the manifest last.
+
+        May be repeated after a crash: the files and the manifest are the same again but for the time.
+        Raises: StoreError.
+        """
+        release, now = rewritten.release, datetime.now(UTC)
+        erased = Erased(now, reason, release.content_hash)
+        manifest = replace(
+            releases.manifest(release), files=rewritten.files, rows=rewritten.rows,
+            content_hash=rewritten.content_hash, erasures=(*release.erasures, erased),
+        )  # fmt: skip
+        key = partial(layout.version, release.dataset, release.version)
+        kept = {file.name for file in rewritten.files}
+        for file in rewritten.files:
+            self._backend.put(key(file.name), rewritten.folder / file.name)
+        for file in release.files:
+            if file.name not in kept:
+                self._backend.purge(key(file.name))
+        if (signature := self._signature(manifest)) is not None:
+            self._backend.put(key(layout.SIGNATURE), signature)
+        content = releases.as_json(manifest)
+        line = {
+            "act": "erasure", "version": release.version, "at": _spelt(now), "reason": reason,
+            "content_hash": rewritten.content_hash, "manifest_sha256": hashlib.sha256(content).hexdigest(),
+        }  # fmt: skip
+        log = layout.changelog(release.dataset)
+        self._backend.put(log, changelog.acted(self._backend.read(log) or b"", line))
+        self._backend.put(key(layout.RELEASE), content)
+
+    def follow(self, dataset_id: str) -> None:
+        """Bring the changelog and `latest` to the pointer, after an act that may have been cut short before.
+
+        Raises: StoreError.
+        """
+        if (release := self.current(dataset_id)) is not None:
+            self._follow(release)
 
     def withdraw(self, grave: Tombstone) -> dict[str, Any]:
         """Take away what `grave` says, for good; the proof. From its first step on nothing of it is served.
@@ -326,7 +385,7 @@ def _shown(staged: Staged, verdict: Verdict) -> tuple[Finding, ...]:
 
 
 def _about(staged: Staged, number: int, now: datetime) -> dict[str, Any]:
-    stamp = now.isoformat().replace("+00:00", "Z")
+    stamp = _spelt(now)
     return {"dataset": staged.dataset, "version": number, "content_hash": staged.content_hash, "published_at": stamp}
 
 
@@ -373,3 +432,7 @@ def _race(dataset: str, what: str) -> PublicationRace:
 
 def _megabytes(manifest: Manifest) -> int:
     return 1 + sum(file.size_bytes for file in manifest.files) // 1_000_000
+
+
+def _spelt(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

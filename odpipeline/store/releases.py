@@ -54,13 +54,23 @@ class Checked:
     code_version: str
 
 
+@dataclass(frozen=True)
+class Erased:
+    """Rows were taken out of a version: when (UTC), why, and the content hash from before."""
+
+    at: AwareDatetime
+    reason: str
+    content_hash: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """`release.json`. Counts are rows; `quality`, `privacy` and `lineage` hold names, counts and rules, never values.
 
     `about` is the description (title, description, owner, themes, keywords, licence, schedule, language); `schema` the
     Table Schema of what is published; `data_date` the newest event in the rows, `published_at` and it in UTC. `undone`
-    are the content hashes that were rolled back: they do not come back by themselves.
+    are the content hashes that were rolled back: they do not come back by themselves. `erasures` tell when rows were
+    taken out of the version.
     """
 
     dataset: str
@@ -84,6 +94,7 @@ class Manifest:
     quality: Mapping[str, Any] = field(default_factory=dict)
     privacy: Mapping[str, Any] = field(default_factory=dict)
     undone: tuple[str, ...] = ()
+    erasures: tuple[Erased, ...] = ()
     format: int = layout.FORMAT
 
 

@@ -99,15 +99,14 @@ def stage(
     try:
         with connect(duck) as connection:
             types = _types(connection, parquet, dataset)
-            spelling = _look(connection, parquet, dataset, types)
             shutil.copyfile(parquet, sorted_rows)
             rows = _count(connection, sorted_rows)
-            _write_csv(connection, sorted_rows, csv, dataset, spelling)
+            write_csv(connection, sorted_rows, csv, types, dataset)
             made = list(formats.further(connection, sorted_rows, csv, dataset, types))
     except duckdb.Error as error:
         raise _stopped(error) from None
     described, schema = about(dataset, town), table_schema(dataset, types)
-    files = [_stored(csv), _stored(sorted_rows), *map(_stored, made)]
+    files = [stored(csv), stored(sorted_rows), *map(stored, made)]
     covered = layout.canonical({"about": described, "schema": schema, "csv": files[0].sha256})
     package = target / layout.PACKAGE
     package.write_bytes(layout.readable(data_package(dataset.id, described, schema, files, town)))
@@ -116,7 +115,7 @@ def stage(
     described_csv.write_bytes(layout.readable(formats.csvw(dataset.id, described, schema, licence)))
     return Staged(
         dataset.id, target, hashlib.sha256(covered).hexdigest(), rows, tuple(f.name for f in dataset.published_fields),
-        (*files, _stored(package), _stored(described_csv)), sorted_rows, csv, described, schema, facts,
+        (*files, stored(package), stored(described_csv)), sorted_rows, csv, described, schema, facts,
     )  # fmt: skip
 
 
@@ -173,17 +172,21 @@ def _count(connection: duckdb.DuckDBPyConnection, parquet: Path) -> int:
     return int(found[0]) if found else 0
 
 
-def _write_csv(
-    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, dataset: Dataset, spelling: _Spelling
+def write_csv(
+    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, types: Mapping[str, str], dataset: Dataset
 ) -> None:
-    fields = dataset.published_fields
+    """Write the rows of the Parquet `source`, whose columns have the DuckDB `types`, as the CSV of `layout`.
+
+    Raises: StoreError when a cell cannot be published.
+    """
+    spelling, names = _look(connection, source, dataset, types), list(types)
     stamp = _MICROSECONDS if spelling.fractions else _SECONDS
-    chosen = [f"{_text(f.name, spelling)} AS {quote(f.name)}" for f in fields]
+    chosen = [f"{_text(name, spelling)} AS {quote(name)}" for name in names]
     relation = f"SELECT {', '.join(chosen)} FROM {_rows(source)}"
-    if len(fields) == 1:
-        relation = _never_blank(connection, relation, fields[0].name, stamp)
+    if len(names) == 1:
+        relation = _never_blank(connection, relation, names[0], stamp)
     if dataset.formats.bom:  # as the beginning of the first name, which is the beginning of the file
-        renamed = ", ".join(f"{quote(f.name)} AS {quote(_BOM * (n == 0) + f.name)}" for n, f in enumerate(fields))
+        renamed = ", ".join(f"{quote(name)} AS {quote(_BOM * (n == 0) + name)}" for n, name in enumerate(names))
         relation = f"SELECT {renamed} FROM ({relation})"
     connection.execute(f"COPY ({relation}) TO {literal(target)} ({_CSV}, TIMESTAMPFORMAT {literal(stamp)})")
 
@@ -207,7 +210,8 @@ def _rows(parquet: Path) -> str:
     return f"read_parquet({literal(parquet)})"
 
 
-def _stored(path: Path) -> StoredFile:
+def stored(path: Path) -> StoredFile:
+    """The file at `path` as a release names it."""
     with path.open("rb") as source:
         sha256 = hashlib.file_digest(source, "sha256").hexdigest()
     return StoredFile(path.name, sha256, path.stat().st_size, MEDIA_TYPES[path.suffix])

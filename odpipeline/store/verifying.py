@@ -216,7 +216,11 @@ def _orphans(backend: Backend, current: Release, versions: Collection[Release], 
     reached = {release.version for release in versions}
     for number in layout.numbers(backend.names(layout.versions(current.dataset))):
         names = backend.names(layout.version(current.dataset, number))
-        if number in reached or not names or layout.TOMBSTONE in names:
+        if layout.TOMBSTONE in names:
+            if set(names) - layout.OF_A_GRAVE:
+                found.flaws.append(_unfinished(layout.version(current.dataset, number)))
+            continue
+        if number in reached or not names:
             continue
         what = "it was never public: whoever published it died or lost a race"
         mend = "`odp gc` removes it once it is a day old"
@@ -228,7 +232,7 @@ def _left(backend: Backend | None, dataset: str, found: Verified) -> None:
     """Of a dataset that was withdrawn nothing is left but what says so."""
     if backend is None:
         return
-    allowed = {layout.TOMBSTONE, layout.PROOF, "changelog.jsonl", "versions"}
+    allowed = layout.OF_A_GRAVE | {"changelog.jsonl", "versions"}
     for name in backend.names(layout.home(dataset)):
         if name not in allowed:
             found.flaws.append(_unfinished(f"{layout.home(dataset)}/{name}"))
@@ -238,4 +242,5 @@ def _left(backend: Backend | None, dataset: str, found: Verified) -> None:
 
 
 def _unfinished(where: str) -> Flaw:
-    return Flaw(where, "the dataset was withdrawn, and this is still there", "run the same `odp withdraw` again")
+    mend = "run the same `odp withdraw` again, or `odp gc`"
+    return Flaw(where, "it was withdrawn, and something of it is still there", mend)

@@ -36,11 +36,11 @@ def finish(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[st
     Raises: StoreError.
     """
     proof_key = layout.proof(grave.dataset, grave.version)
-    left = _left(backend, grave)
+    there = left(backend, grave)
     written = backend.read(proof_key)
-    if not left and written is not None:
+    if not there and written is not None:
         return dict(json.loads(written))
-    for key in left:
+    for key in there:
         backend.purge(key)
     _log(backend, grave)
     proof = {
@@ -52,7 +52,7 @@ def finish(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[st
         "legal_basis": grave.legal_basis,
         "removed": [vars(file) for file in grave.files],
         "looked_for_again_at": _stamp(datetime.now(UTC)),
-        "still_there": _left(backend, grave),
+        "still_there": left(backend, grave),
     }
     content = layout.readable(proof)
     backend.put(proof_key, content)
@@ -61,22 +61,21 @@ def finish(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[st
     return proof
 
 
-def _left(backend: Backend, grave: Tombstone) -> list[str]:
+def left(backend: Backend, grave: Tombstone) -> list[str]:
     """The keys that must go and are still there: the pointer first, so that no reader is led to what goes next."""
     home, dataset = layout.home(grave.dataset), grave.dataset
     if grave.version is not None:
         folder = layout.version(dataset, grave.version)
-        stays = {layout.TOMBSTONE, layout.PROOF, f"{layout.PROOF}.sig"}
-        there = [f"{folder}/{name}" for name in backend.names(folder) if name not in stays]
+        there = [f"{folder}/{name}" for name in backend.names(folder) if name not in layout.OF_A_GRAVE]
         return [*there, *_there(backend, layout.quality_pages(dataset, grave.version))]
-    kept = {layout.TOMBSTONE, layout.PROOF, f"{layout.PROOF}.sig", "changelog.jsonl", "versions"}
+    kept = layout.OF_A_GRAVE | {"changelog.jsonl", "versions"}
     first = [layout.pointer(dataset), layout.checked(dataset)]
-    left = [key for key in first if backend.read(key) is not None]
-    left += [f"{home}/{name}" for name in backend.names(home) if name not in kept and f"{home}/{name}" not in left]
+    there = [key for key in first if backend.read(key) is not None]
+    there += [f"{home}/{name}" for name in backend.names(home) if name not in kept and f"{home}/{name}" not in there]
     for number in layout.numbers(backend.names(layout.versions(dataset))):
         folder = layout.version(dataset, number)
-        left += [folder] if backend.names(folder) else []
-    return left + _there(backend, layout.pages(dataset))
+        there += [folder] if backend.names(folder) else []
+    return there + _there(backend, layout.pages(dataset))
 
 
 def _there(backend: Backend, keys: list[str]) -> list[str]:
