@@ -212,6 +212,11 @@ class Journal:
             said = str(error.orig)
         return "" if said == "ok" else said
 
+    def empty(self) -> bool:
+        """Whether nothing was ever recorded."""
+        with self._engine.connect() as connection:
+            return not any(connection.execute(select(table).limit(1)).first() for table in (_RUNS, _ACTS, _ACCEPTANCES))
+
     def record(self, run: RunRecord, report: Mapping[str, Any] | None = None) -> None:
         """Write one ended run, and the report of its findings if it came to any; lasting when this returns."""
         values = dict(vars(run))
