@@ -32,7 +32,8 @@ def verify(
         str | None, typer.Option("--public", help="The address of a store that anybody may read; no town is needed.")
     ] = None,
     key: Annotated[
-        Path | None, typer.Option("--key", help="The public key (PEM) that every version must be signed with.")
+        list[Path] | None,
+        typer.Option("--key", help="A public key (PEM); every version must be signed with one of those given."),
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Make the changelog and `latest` again from the manifests, with --yes.")
@@ -42,7 +43,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Read every byte of the store again and compare it with manifests, signatures and changelog."""
-    trusted = signing.public_key(key.read_bytes()) if key else None
+    trusted = [signing.public_key(_content(file)) for file in key or ()]
     if public:
         reader = over_http.Published(public)
         names = [dataset] if dataset else reader.datasets()
@@ -55,11 +56,14 @@ def verify(
         if repair:
             _repair(store, found, yes)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))
+        typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=sorted))
     else:
         show([_row(one) for one in found], as_json=False)
         for flaw in (flaw for one in found for flaw in one.flaws):
             typer.echo(f"{flaw.where}: {flaw.what}; {flaw.mend}", err=flaw.grave)
+    if public and not trusted and (keys := {name for one in found for name in one.keys}):
+        typer.echo(f"signed by {', '.join(sorted(keys))}, as the store itself says: compare with the key that the town "
+                   "names elsewhere, and give it with --key", err=True)  # fmt: skip
     if not found:
         raise OdpError("there is no dataset to verify", mend="look at the address, or publish something first")
     raise typer.Exit(0 if all(one.sound for one in found) else _WRONG)
@@ -113,9 +117,18 @@ def storage(town: TownFolder = Path(), as_json: AsJson = False) -> None:
 @app.command("signing-key")
 def signing_key() -> None:
     """Make an Ed25519 key for `signing_key` of town.yaml: the secret on the first line, for the environment only."""
-    typer.echo(signing.made())
-    print("keep it in the environment of the pipeline; the public half appears in the store as keys/….pem",
-          file=sys.stderr)  # fmt: skip
+    secret = signing.made()
+    public = signing.public_of(secret)
+    typer.echo(secret)
+    print(f"keep it in the environment of the pipeline; its public half, {signing.name(signing.public_key(public))}, "
+          f"is for everybody:\n{public.decode()}", file=sys.stderr, end="")  # fmt: skip
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise OdpError(f"the key cannot be read ({error.strerror})", where=str(file), mend="name a PEM file") from None
 
 
 def _repair(store: Store, found: list[verifying.Verified], yes: bool) -> None:

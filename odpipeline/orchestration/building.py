@@ -15,6 +15,7 @@ from odpipeline.orchestration.night import lot_executor
 from odpipeline.orchestration.resources import duckdb_resource
 from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule
 from odpipeline.orchestration.sensors import catalogue_sensors
+from odpipeline.orchestration.verification import verification
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Reasons stand in the journal and in the run's events; a terminal would only show their stack traces."""
@@ -23,7 +24,8 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def definitions(town: Town) -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources of `town`."""
     datasets = [dataset_assets(dataset, town) for dataset in town.datasets]
-    of_datasets = dg.AssetSelection.assets(*datasets)
+    checks, verifying, every_morning = verification(town)
+    of_datasets = dg.AssetSelection.assets(*datasets) - dg.AssetSelection.checks(checks)
     nightly = dg.define_asset_job("nightly", selection=of_datasets, executor_def=lot_executor(at_once=2), config=_QUIET)
     frequent = dg.define_asset_job(
         "frequent", selection=of_datasets, executor_def=dg.in_process_executor, config=_QUIET
@@ -37,8 +39,9 @@ def definitions(town: Town) -> dg.Definitions:
     approve = approval_job(town)
     return dg.Definitions(
         assets=[*system_specs(town), *datasets, *public_assets(town)],
-        jobs=[nightly, frequent, public, approve],
-        schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent)],
+        asset_checks=[checks],
+        jobs=[nightly, frequent, public, approve, verifying],
+        schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent), every_morning],
         sensors=catalogue_sensors([nightly, frequent, approve], public),
         resources={"duckdb": duckdb_resource(town)},
     )

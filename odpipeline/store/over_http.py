@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from odpipeline.errors import StoreError
 from odpipeline.store import layout
 
 _SECONDS = 30
 """How long a connection, or a pause in an answer, may take."""
+_WHOLE = 3600
+"""How long one file may take."""
 _MOST = 64_000_000
 """The most bytes of what is read whole: pointers, manifests, signatures, the catalogue."""
 _CHUNK = 1 << 18
@@ -29,6 +33,7 @@ class Published:
             raise StoreError(f"{address!r} is no address of a store", mend="give it as https://donnees.ville.example")
         self._address = address.rstrip("/")
         self._session = requests.Session()
+        self._session.trust_env = False  # neither proxies nor credentials of this machine
         self._session.headers["Accept-Encoding"] = "identity"
 
     def datasets(self) -> list[str]:
@@ -69,9 +74,9 @@ class Published:
         if answer.status_code in _GONE:
             answer.close()
             return None
-        if answer.status_code != 200:
+        if answer.status_code != 200 or answer.headers.get("Content-Encoding", "identity") != "identity":
             answer.close()
-            raise _unanswered(key, f"status {answer.status_code}")
+            raise _unanswered(key, f"status {answer.status_code}, or compressed against our wish")
         return _pieces(answer, key)
 
     def place(self, key: str) -> Path:
@@ -80,10 +85,14 @@ class Published:
 
 
 def _pieces(answer: requests.Response, key: str) -> Iterator[bytes]:
+    until = time.monotonic() + _WHOLE
     with answer:
         try:
-            yield from answer.iter_content(_CHUNK)
-        except requests.RequestException as error:
+            for chunk in answer.raw.stream(_CHUNK, decode_content=False):
+                yield chunk
+                if time.monotonic() > until:
+                    raise _unanswered(key, f"not whole after {_WHOLE} s")
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise _unanswered(key, type(error).__name__) from None
 
 

@@ -80,6 +80,12 @@ def made() -> str:
     return base64.b64encode(Ed25519PrivateKey.generate().private_bytes(*raw)).decode()
 
 
+def public_of(secret: str) -> bytes:
+    """The public half of a private key as `made` gives it, as PEM."""
+    key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret)).public_key()
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def name(key: Ed25519PublicKey) -> str:
     """What a public key is called."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)

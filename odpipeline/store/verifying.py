@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -42,13 +42,17 @@ class Flaw:
 
 @dataclass
 class Verified:
-    """What was looked at in one dataset, and what is wrong with it. `signed` counts versions with a good signature."""
+    """What was looked at in one dataset, and what is wrong with it.
+
+    `signed` counts versions with a good signature, `keys` are whose.
+    """
 
     dataset: str
     versions: int = 0
     files: int = 0
     size_bytes: int = 0
     signed: int = 0
+    keys: set[str] = field(default_factory=set)
     withdrawn: bool = False
     flaws: list[Flaw] = field(default_factory=list)
 
@@ -64,12 +68,13 @@ def verify(
     *,
     listed: Backend | None = None,
     sample: int | None = None,
-    trusted: Ed25519PublicKey | None = None,
+    trusted: Collection[Ed25519PublicKey] = (),
 ) -> Verified:
     """Read one dataset again. `listed` is the store itself where its folders can be listed, None over HTTP.
 
     With `sample`, the current version and so many of the others, drawn at random, are read; all by default. With
-    `trusted`, only signatures of that key count, and a version without one is a flaw.
+    `trusted`, only signatures of those keys count, and a version without one is a flaw; else the keys of the store
+    itself do, which says that nothing was damaged, and not that nobody who can write there has changed it.
     """
     found = Verified(dataset)
     try:
@@ -85,8 +90,12 @@ def verify(
         found.flaws.append(Flaw(layout.home(dataset), "nothing of it was ever published", "", grave=False))
         return found
     versions = _history(store, current, found)
+    by_name = {signing.name(key): key for key in trusted}
     for release in _drawn(versions, sample):
-        _version(store, release, found, trusted)
+        try:
+            _version(store, release, found, by_name)
+        except StoreError as error:
+            found.flaws.append(Flaw(error.where, error.what, error.mend))
         if listed:
             _strangers(listed, release, found)
     _changelog(store, versions, found)
@@ -112,7 +121,7 @@ def _drawn(versions: list[Release], sample: int | None) -> list[Release]:
     return [versions[0], *random.sample(versions[1:], sample)]
 
 
-def _version(store: Reader, release: Release, found: Verified, trusted: Ed25519PublicKey | None) -> None:
+def _version(store: Reader, release: Release, found: Verified, trusted: Mapping[str, Ed25519PublicKey]) -> None:
     found.versions += 1
     for file in release.files:
         key = layout.version(release.dataset, release.version, file.name)
@@ -143,24 +152,27 @@ def _altered(store: Reader, key: str, file: StoredFile) -> str:
     return "" if digest.hexdigest() == file.sha256 else "its bytes are not those that were published"
 
 
-def _signature(store: Reader, release: Release, found: Verified, trusted: Ed25519PublicKey | None) -> None:
+def _signature(store: Reader, release: Release, found: Verified, trusted: Mapping[str, Ed25519PublicKey]) -> None:
     key = layout.version(release.dataset, release.version, layout.SIGNATURE)
     document = store.read(key)
     if document is None:
         if trusted:
-            found.flaws.append(Flaw(key, "the version is not signed", "ask the town why", grave=True))
+            found.flaws.append(Flaw(key, "the version is not signed", "take no notice if it is older than the key"))
         return
     manifest = store.read(layout.version(release.dataset, release.version, layout.RELEASE)) or b""
-    public = trusted
-    if public is None:
+    signer = signing.signed_by(document)
+    public = trusted.get(signer)
+    if not trusted:
         with suppress(StoreError):
-            pem = store.read(layout.key(signing.signed_by(document)))
+            pem = store.read(layout.key(signer))
             public = signing.public_key(pem) if pem else None
     if public is None or not signing.holds(document, manifest, public):
-        which = "of the key that is trusted" if trusted else "of a key of this store"
-        found.flaws.append(Flaw(key, f"it is no signature {which} over the manifest", _RESTORE))
+        which = "of a key that is trusted" if trusted else "of a key of this store"
+        mend = "restore it from a backup, or name the earlier key as well, if it is one of the town's"
+        found.flaws.append(Flaw(key, f"it is no signature {which} over the manifest", mend))
         return
     found.signed += 1
+    found.keys.add(signer)
 
 
 def _changelog(store: Reader, versions: list[Release], found: Verified) -> None:
@@ -190,6 +202,8 @@ def _changelog(store: Reader, versions: list[Release], found: Verified) -> None:
             continue
         manifest = store.read(layout.version(release.dataset, release.version, layout.RELEASE)) or b""
         logged = manifests[release.version]
+        if not logged and b'"undone"' in manifest:  # written since lines are chained
+            found.flaws.append(Flaw(key, f"the line of version {release.version} has lost its chain", _RESTORE))
         if logged and logged != hashlib.sha256(manifest).hexdigest():
             what = f"the manifest of version {release.version} is not the one that was logged"
             found.flaws.append(Flaw(key, what, _RESTORE))

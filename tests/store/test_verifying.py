@@ -135,8 +135,22 @@ def test_an_old_key_still_vouches_for_what_it_signed(
     assert (found.signed, found.flaws) == (4, [])
     assert len(list((signed.root / "keys").iterdir())) == 2
     newest = signing.public_key((signed.root / f"keys/{Signer('ODP_SIGNATURE').key}.pem").read_bytes())
-    pinned = verify(again.backend, "parkings", listed=again.backend, trusted=newest)
+    pinned = verify(again.backend, "parkings", listed=again.backend, trusted=[newest])
     assert (pinned.signed, len(pinned.flaws)) == (1, 3)
+    both = [signing.public_key(file.read_bytes()) for file in (signed.root / "keys").iterdir()]
+    assert verify(again.backend, "parkings", listed=again.backend, trusted=both).flaws == []
+
+
+def test_whoever_takes_signatures_or_chains_away_is_seen(signed: Store) -> None:
+    [key] = [signing.public_key(file.read_bytes()) for file in (signed.root / "keys").iterdir()]
+    log = signed.root / HOME / "changelog.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    plain = [{name: one[name] for name in one if name not in ("chain", "manifest_sha256")} for one in lines]
+    log.write_text("".join(json.dumps(line) + "\n" for line in plain))
+    assert flaws(signed)["changelog.jsonl"] == "the line of version 1 has lost its chain"
+    (signed.root / HOME / "versions/2/release.json.sig").unlink()
+    pinned = verify(signed.backend, "parkings", listed=signed.backend, trusted=[key])
+    assert "the version is not signed" in {flaw.what for flaw in pinned.flaws}
 
 
 @pytest.mark.parametrize("key", ["", "pas une clé", base64.b64encode(b"trop courte").decode()])
@@ -166,5 +180,8 @@ def test_stores_from_before_there_were_chains_stay_sound(store: Store, tmp_path:
     log = store.root / HOME / "changelog.jsonl"
     line = {key: value for key, value in json.loads(log.read_text()).items() if key not in ("chain", "manifest_sha256")}
     log.write_text(json.dumps(line) + "\n")
+    manifest = store.root / HOME / "versions/1/release.json"
+    old = {key: value for key, value in json.loads(manifest.read_text()).items() if key not in ("undone", "erasures")}
+    overwrite(manifest, lambda _: json.dumps(old).encode())
     published(store, tmp_path / "2", parkings(places=2))
     assert looked_at(store).flaws == []
