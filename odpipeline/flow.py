@@ -32,6 +32,7 @@ from odpipeline.landing.erasures import Erasures
 from odpipeline.landing.workplace import keep_failed, set_aside, workplace
 from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
+from odpipeline.progress import Progress
 from odpipeline.quality import QualityReport
 from odpipeline.store import Release, Signer, Staged, StagedFacts, Store, stage
 from odpipeline.verdict import Finding, Verdict
@@ -175,8 +176,14 @@ def _measured(
     return measured + privacy.scan(staged.parquet, staged.csv, dataset, asked)
 
 
-def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
-    """`publication`, and one line in the journal however it ended; nothing is recorded when it is abandoned."""
+def recorded(
+    dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None, *, run: str = ""
+) -> Generator[Stage]:
+    """`publication`, and one line in the journal however it ended; nothing is recorded when it is abandoned.
+
+    `run` identifies in logs who started it.
+    """
+    told = Progress(dataset.id, run)
     record, started = RunRecord(dataset.id, "failed", code_version=dataset.code_version), time.perf_counter()
     before = verdict = None
     try:
@@ -184,15 +191,16 @@ def recorded(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None 
         for reached in publication(dataset, town, zones, replay):
             record = _noted(record, reached, before)
             verdict = reached if isinstance(reached, Verdict) else verdict
+            told.reached(reached)
             yield reached
     except OdpError as error:
         if isinstance(error, SourceError):
             error.meanwhile = _meanwhile(dataset, town, zones.journal.failing_since(dataset.id), before)
         record = replace(record, outcome="failed", reasons=(str(error),), error=type(error).__name__)
-        _write(zones.journal, record, started, verdict)
+        told.ended(_write(zones.journal, record, started, verdict))
         raise
     else:
-        _write(zones.journal, record, started, verdict)
+        told.ended(_write(zones.journal, record, started, verdict))
 
 
 def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: str, because: str) -> Release | None:
@@ -415,10 +423,11 @@ def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunReco
             return record
 
 
-def _write(journal: Journal, record: RunRecord, started: float, verdict: Verdict | None) -> None:
+def _write(journal: Journal, record: RunRecord, started: float, verdict: Verdict | None) -> RunRecord:
     now = datetime.now(UTC)
     record = replace(record, seconds=round(time.perf_counter() - started, 3), ended_at=now)
     journal.record(record, quality.run_report(verdict.findings, record, journal).as_json() if verdict else None)
+    return record
 
 
 def _facts(

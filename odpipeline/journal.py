@@ -167,6 +167,16 @@ class Refusals:
     last: datetime
 
 
+@dataclass(frozen=True)
+class Tally:
+    """How many `runs` of `dataset` ended with `outcome`, and when the `last` of them did (UTC)."""
+
+    dataset: str
+    outcome: str
+    runs: int
+    last: datetime
+
+
 class Journal:
     """The record, opened by its SQLAlchemy URL; its tables are made when they are missing."""
 
@@ -255,6 +265,15 @@ class Journal:
         """How the newest run of `dataset` ended, or None."""
         found = self._newest(_RUNS.c.dataset == dataset)
         return found[0] if found else None
+
+    def tallies(self) -> list[Tally]:
+        """The runs of all datasets, counted by outcome."""
+        runs = _RUNS.c
+        query = select(runs.dataset, runs.outcome, func.count(), func.max(runs.ended_at))
+        query = query.group_by(runs.dataset, runs.outcome).order_by(runs.dataset, runs.outcome)
+        with self._engine.connect() as connection:
+            return [Tally(name, outcome, count, last.replace(tzinfo=UTC))
+                    for name, outcome, count, last in connection.execute(query)]  # fmt: skip
 
     def failing_since(self, dataset: str) -> datetime | None:
         """When the first run of `dataset` failed after which none came to its end (UTC); None when the last one did."""
@@ -365,4 +384,4 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-__all__ = ["REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord"]
+__all__ = ["REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord", "Tally"]

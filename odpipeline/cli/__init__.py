@@ -23,11 +23,13 @@ from odpipeline.cli import (
 )
 from odpipeline.cli.application import app
 from odpipeline.errors import OdpError
+from odpipeline.operating import logs
 
 
 def main() -> None:
     """Run a command; an `OdpError` becomes one message on standard error and its exit status."""
     try:
+        logs.configure()
         app()
     except OdpError as error:
         print(error, file=sys.stderr)  # the edge

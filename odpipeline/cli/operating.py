@@ -1,4 +1,4 @@
-"""Commands that keep the pipeline in service: doctor, backup, restore."""
+"""Commands that keep the pipeline in service: doctor, backup, restore, metrics."""
 
 from __future__ import annotations
 
@@ -70,6 +70,21 @@ def restore(
     catalogue.build(flow.Zones.of(declared).store, declared)
     portal.build(flow.Zones.of(declared).store, declared, flow.Zones.of(declared).journal)
     typer.echo("restored and verified; look at it with: odp status, then start the services")
+
+
+@app.command()
+def metrics(
+    port: Annotated[int | None, typer.Option(help="Serve them on this port of loopback, until interrupted.")] = None,
+    town: TownFolder = Path(),
+) -> None:
+    """Print what Prometheus reads: versions, rows, ages, outcomes and durations by dataset, and free room."""
+    from odpipeline.operating import metrics as numbers  # the client of Prometheus: only where it is wanted
+
+    declared = read_town(town.resolve())
+    if port is None:
+        typer.echo(numbers.text(declared), nl=False)
+    else:
+        numbers.serve(declared, port).join()
 
 
 def _looked(folder: Path) -> list[Line]:

@@ -21,6 +21,7 @@ from odpipeline.errors import OdpError
 from odpipeline.journal import RunRecord
 from odpipeline.landing import Capture
 from odpipeline.monitoring.freshness import freshness, spoken
+from odpipeline.operating import logs
 
 _DIED = "its process died before it could say why; look at the run in Dagster"
 
@@ -48,10 +49,14 @@ def run(
     night: Annotated[
         bool, typer.Option("--night", help="As the nightly schedule does: through Dagster, in lots.")
     ] = False,
+    log: Annotated[str | None, typer.Option("--log", help="`json`: what each stage did, as lines on stderr.")] = None,
     town: TownFolder = Path(),
     as_json: AsJson = False,
 ) -> None:
     """Take datasets from their sources to published releases, then rebuild catalogue and portal."""
+    if log:
+        os.environ[logs.VARIABLE] = log  # the processes of a night read it there
+        logs.configure()
     declared = checked(town)
     chosen = [declared.dataset(name) for name in datasets] if datasets else list(declared.datasets)
     zones = flow.Zones.of(declared)

@@ -123,7 +123,7 @@ def _run(context: dg.AssetExecutionContext, dataset: Dataset, town: Town, duckdb
     known = zones(town, duckdb)
     before = next(iter(run_reports(known.journal, dataset.id)), None)
     try:
-        with closing(flow.recorded(dataset, town, known)) as stages:
+        with closing(flow.recorded(dataset, town, known, run=context.run.run_id)) as stages:
             for reached in stages:
                 verdict = reached if isinstance(reached, Verdict) else verdict
                 yield from _selected(_events(reached, dataset, before), context)

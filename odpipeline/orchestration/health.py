@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import chdir
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ def look(town: Town) -> Iterator[Line]:
             "dagster.yaml", State.FAULT, "there is none in the town's folder", "take the one that `odp init` makes"
         )
         return
-    os.environ["ODP_TOWN"] = str(town.root)
     with chdir(town.root), dg.DagsterInstance.from_config(str(town.root)) as instance:
         yield from _daemon(instance)
         yield from _stopped(instance, repository)

@@ -1,0 +1,136 @@
+"""Numbers for Prometheus, read from journal and store at each scrape: nothing is counted in a process that may die.
+
+Labels are datasets, outcomes and zones; no value of a cell can be in a number that is named here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from odpipeline import __version__, flow
+from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.town import Town
+from odpipeline.errors import StoreError
+from odpipeline.journal import RunRecord
+from odpipeline.monitoring.freshness import freshness
+from odpipeline.store import Release
+
+_OF_DATASETS = {
+    "odp_dataset_version": "The version that the public sees.",
+    "odp_dataset_rows": "Rows of the published version.",
+    "odp_dataset_bytes": "Bytes of the published version's files.",
+    "odp_dataset_published_timestamp_seconds": "When the published version was made.",
+    "odp_dataset_checked_timestamp_seconds": "When the source last confirmed the published version.",
+    "odp_dataset_data_timestamp_seconds": "The newest event in the published rows.",
+    "odp_dataset_data_age_seconds": "The age of the newest event in the published rows.",
+    "odp_dataset_late": "1 when a promise of freshness is broken, else 0.",
+    "odp_dataset_broken": "1 when the store holds no whole current version though it should, else 0.",
+    "odp_dataset_last_run_timestamp_seconds": "When the last run ended, however it did.",
+    "odp_dataset_last_success_timestamp_seconds": "When a run last published or confirmed.",
+    "odp_dataset_last_run_seconds": "How long the last run took.",
+    "odp_dataset_last_run_rows_in": "Rows that the last run was delivered.",
+    "odp_dataset_last_run_quarantined": "Rows that the last run set aside.",
+}
+_SUCCESSES = ("published", "unchanged")
+
+
+class TownCollector(Collector):
+    """The numbers of one town, as they are at the moment of the scrape."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+
+    def collect(self) -> Iterator[Metric]:
+        """Every number; one dataset that cannot be read does not hide the others."""
+        zones = flow.Zones.of(self._town)
+        gauges = {name: GaugeMetricFamily(name, words, labels=["dataset"]) for name, words in _OF_DATASETS.items()}
+        runs = CounterMetricFamily("odp_runs", "Runs by how they ended.", labels=["dataset", "outcome"])
+        ended: dict[str, float] = {}
+        for tally in zones.journal.tallies():
+            runs.add_metric([tally.dataset, tally.outcome], tally.runs)
+            if tally.outcome in _SUCCESSES:
+                ended[tally.dataset] = max(ended.get(tally.dataset, 0.0), tally.last.timestamp())
+        for dataset in self._town.datasets:
+            try:
+                release, broken = zones.store.current(dataset.id), 0.0
+            except StoreError:
+                release, broken = None, 1.0
+            numbers = {
+                "odp_dataset_broken": broken,
+                "odp_dataset_last_success_timestamp_seconds": ended.get(dataset.id),
+            }
+            numbers |= _of_release(dataset, release) | _of_run(zones.journal.last(dataset.id))
+            for name, number in numbers.items():
+                if number is not None:
+                    gauges[name].add_metric([dataset.id], number)
+        yield from (*gauges.values(), runs, *self._of_machine())
+
+    def _of_machine(self) -> Iterator[Metric]:
+        free = GaugeMetricFamily("odp_disk_free_bytes", "Free room where a zone lies.", labels=["zone"])
+        folders = {"private": self._town.private_path, "state": self._town.root}
+        if self._town.store_path.is_dir():
+            folders["store"] = self._town.store_path
+        for zone, folder in folders.items():
+            free.add_metric([zone], shutil.disk_usage(folder).free)
+        info = GaugeMetricFamily("odp_info", "Always 1; the version of odpipeline is in the label.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield from (free, info)
+
+
+def text(town: Town) -> str:
+    """Everything in Prometheus' text format."""
+    return generate_latest(_registry(town)).decode()
+
+
+def serve(town: Town, port: int) -> threading.Thread:
+    """Serve `/metrics` on loopback, in a thread that is returned."""
+    _, thread = start_http_server(port, addr="127.0.0.1", registry=_registry(town))
+    return thread
+
+
+def names(town: Town) -> set[str]:
+    """The names of all metrics, as queries write them."""
+    found = TownCollector(town).collect()
+    return {metric.name + ("_total" if metric.type == "counter" else "") for metric in found}
+
+
+def _registry(town: Town) -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(TownCollector(town))
+    return registry
+
+
+def _of_release(dataset: Dataset, release: Release | None) -> dict[str, float | None]:
+    now = datetime.now(UTC)
+    checked_at, data_date = (release.checked_at, release.data_date) if release else (None, None)
+    ages = freshness(dataset, checked_at=checked_at, data_date=data_date, now=now)
+    numbers: dict[str, float | None] = {"odp_dataset_late": float(ages.late)}
+    if release is None:
+        return numbers
+    return numbers | {
+        "odp_dataset_version": release.version,
+        "odp_dataset_rows": release.rows,
+        "odp_dataset_bytes": sum(file.size_bytes for file in release.files),
+        "odp_dataset_published_timestamp_seconds": release.published_at.timestamp(),
+        "odp_dataset_checked_timestamp_seconds": release.checked_at.timestamp(),
+        "odp_dataset_data_timestamp_seconds": release.data_date.timestamp() if release.data_date else None,
+        "odp_dataset_data_age_seconds": ages.data_age.total_seconds() if ages.data_age is not None else None,
+    }
+
+
+def _of_run(last: RunRecord | None) -> dict[str, float | None]:
+    if last is None or last.ended_at is None:
+        return {}
+    return {
+        "odp_dataset_last_run_timestamp_seconds": last.ended_at.timestamp(),
+        "odp_dataset_last_run_seconds": last.seconds,
+        "odp_dataset_last_run_rows_in": last.rows_in,
+        "odp_dataset_last_run_quarantined": last.quarantined,
+    }
