@@ -99,6 +99,17 @@ _ACTS = Table(
     Column("details", String, nullable=False),
 )
 
+_SCHEMAS = Table(
+    "schemas",
+    _METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("since", DateTime, nullable=False),
+)
+
+SCHEMA = 1
+"""The number of the tables' form. New tables, and new columns that may be empty, need no new number: they are added when
+the journal is opened. What an older odpipeline would misread does: its change goes into `_upgraded`, with a test."""
+
 REPORTS = 30
 """How many reports of runs are kept for each dataset, the newest ones; each carries since when it fails."""
 
@@ -187,12 +198,27 @@ class Journal:
         try:
             _METADATA.create_all(self._engine)
             self._widen()
+            self._upgraded()
         except DatabaseError as error:
             raise OdpError(
                 f"the journal cannot be opened ({error.orig})",
                 where=self._engine.url.database or "journal",
                 mend="look at its disk and its rights; if it is damaged, restore it: odp restore --help",
             ) from None
+
+    def _upgraded(self) -> None:
+        """Note the number of this form; a journal of a newer form is refused, for it would be misread."""
+        with self._engine.begin() as connection:
+            found: int | None = connection.execute(select(func.max(_SCHEMAS.c.number))).scalar()
+            if found is None:
+                connection.execute(_SCHEMAS.insert().prefix_with("OR IGNORE", dialect="sqlite"),
+                                   {"number": SCHEMA, "since": _now()})  # fmt: skip
+        if found is not None and found > SCHEMA:
+            raise OdpError(
+                f"the journal has form {found}, and this odpipeline knows only {SCHEMA}",
+                where=self._engine.url.database or "journal",
+                mend="go back to the newer odpipeline, or restore the backup that was made before the upgrade",
+            )
 
     def _widen(self) -> None:
         """Give the tables of an earlier version the columns that came since; each may be empty."""

@@ -1,7 +1,12 @@
 """The journal remembers how runs ended and what persons accepted."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from odpipeline.errors import OdpError
 from odpipeline.journal import Journal, Refusals, RunRecord
 
 
@@ -57,3 +62,36 @@ def test_refusals_are_counted_since_a_moment(tmp_path):
     assert journal.refused_since("parkings", moments[1]) == Refusals(2, moments[2], moments[4])
     assert journal.refused_since("parkings", moments[4]) is None
     assert journal.refused_since("budget", moments[0]) is None
+
+
+OLDEST = """
+CREATE TABLE runs (id INTEGER NOT NULL PRIMARY KEY, dataset VARCHAR NOT NULL, ended_at DATETIME NOT NULL,
+    outcome VARCHAR NOT NULL, reasons VARCHAR NOT NULL, rows_in INTEGER, quarantined INTEGER, published INTEGER,
+    version INTEGER, content_hash VARCHAR, capture_sha256 VARCHAR, code_version VARCHAR, seconds FLOAT NOT NULL);
+CREATE TABLE acceptances (id INTEGER NOT NULL PRIMARY KEY, dataset VARCHAR NOT NULL, content_hash VARCHAR NOT NULL,
+    accepted_at DATETIME NOT NULL, who VARCHAR NOT NULL, because VARCHAR NOT NULL);
+INSERT INTO runs VALUES (1, 'parkings', '2026-01-02 03:04:05', 'published', '[]', 9, 0, 9, 1, 'a', 'b', 'c', 0.5);
+INSERT INTO acceptances VALUES (1, 'parkings', 'aaaaaaaaaaaa', '2026-01-02 03:04:05', 'moi', 'travaux');
+"""
+"""The journal as the first odpipeline made it."""
+
+
+def test_the_oldest_journal_is_read_and_written_as_today(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as oldest:
+        oldest.executescript(OLDEST)
+    journal = Journal.at(tmp_path)
+    assert journal.last("parkings").rows_in == 9
+    assert journal.accepted("parkings") == {"aaaaaaaaaaaa"}
+    journal.record(RunRecord("parkings", "failed", ("x",), error="SourceError"))
+    again = Journal.at(tmp_path)
+    assert again.last("parkings").error == "SourceError"
+    assert again.acts("parkings") == []
+
+
+def test_a_journal_of_a_newer_form_is_refused(tmp_path):
+    Journal.at(tmp_path).record(RunRecord("parkings", "published"))
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as newer:
+        newer.execute("INSERT INTO schemas VALUES (99, '2027-01-01 00:00:00')")
+        newer.commit()
+    with pytest.raises(OdpError, match="the journal has form 99, and this odpipeline knows only 1"):
+        Journal.at(tmp_path)

@@ -84,6 +84,9 @@ def _town_faults(town: Town, root: Path) -> Iterator[tuple[Place, str]]:
         what = "production: the private zone needs a key; make one with `odp key` and name its variable in private_key"
         yield ("production",), what
     for name, system in town.systems.items():
+        if town.production and system.auth and isinstance(system.url, str) and system.url.startswith("http://"):
+            what = f"production: the system {name!r} would be sent its secret in clear; give its address as https://…"
+            yield ("systems", name, "url"), what
         if (system.url is None) == (system.folder is None):
             yield ("systems", name), f"the system {name!r} has exactly one of url and folder"
         if isinstance(system.url, str) and (why := checking.system_fault(system.url)):

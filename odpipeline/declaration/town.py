@@ -106,7 +106,7 @@ class Town(Closed):
     signing_key: EnvName | None = None
     """The environment variable with the Ed25519 key (`odp signing-key`) that every manifest is signed with."""
     production: bool = False
-    """Refuses to work with a private zone that is not sealed."""
+    """Refuses a private zone that is not sealed, and secrets that would travel in clear over `http://`."""
     memory_limit: str = Field(default="1500MB", pattern=MEMORY_PATTERN)
     """The most memory DuckDB takes for one dataset; beyond it spills to the private zone."""
     threads: int = Field(default=2, ge=1)

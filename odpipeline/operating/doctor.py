@@ -23,6 +23,7 @@ import duckdb
 
 from odpipeline import duck, flow, quality
 from odpipeline.declaration.town import Town
+from odpipeline.declaration.words import FromEnvironment
 from odpipeline.errors import OdpError
 from odpipeline.journal import Journal
 from odpipeline.operating import secrets
@@ -183,13 +184,26 @@ def journal(town: Town) -> Iterator[Line]:
 
 
 def production(town: Town) -> Iterator[Line]:
-    """Whether the town says that it is in service."""
+    """Whether the town says that it is in service, and secrets that travel in clear, whatever it says."""
     if town.production:
         yield Line("production", State.OK, "insecure settings are refused")
     else:
-        yield Line(
-            "production", State.WARNING, "insecure settings are let through", "set `production: true` in town.yaml"
-        )
+        mend = "set `production: true` in town.yaml"
+        yield Line("production", State.WARNING, "insecure settings are let through", mend)
+    if systems := _clear_secrets(town):
+        state = State.FAULT if town.production else State.WARNING
+        mend = "give their addresses as https://…"
+        yield Line("secrets in clear", state, f"sent over http:// to: {', '.join(systems)}", mend)
+
+
+def _clear_secrets(town: Town) -> list[str]:
+    """The systems that are sent a secret over HTTP without encryption, wherever their address stands."""
+    found = []
+    for name, system in town.systems.items():
+        address = os.environ.get(system.url.env) if isinstance(system.url, FromEnvironment) else system.url
+        if system.auth and (address or "").lower().startswith("http://"):
+            found.append(name)
+    return found
 
 
 def _journal(town: Town) -> Journal:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from odpipeline.cli import app
 from odpipeline.declaration import read_town
+from odpipeline.errors import DeclarationErrors
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.operating import doctor, secrets
 from odpipeline.operating.doctor import Line, State
@@ -80,3 +81,16 @@ def test_a_damaged_journal_and_a_store_without_rights_are_faults_of_their_own(fo
     (private / "journal.sqlite").unlink()
     public.write_text("a file where the store should be")
     assert lines(folder)["store"].state is State.FAULT
+
+
+def test_secrets_over_http_are_refused_in_production_and_told_otherwise(folder, monkeypatch):
+    town = folder / "town.yaml"
+    systems = "systems: {a: {title: A, url: {env: ADRESSE}, auth: {bearer: JETON}}}\n"
+    town.write_text(town.read_text() + systems)
+    monkeypatch.setenv("ADRESSE", "http://192.0.2.7/")
+    assert lines(folder)["secrets in clear"].state is State.WARNING
+    town.write_text(town.read_text() + "production: true\nprivate_key: CLE\n")
+    assert lines(folder)["secrets in clear"].state is State.FAULT
+    town.write_text(town.read_text().replace("{env: ADRESSE}", '"http://192.0.2.7/"'))
+    with pytest.raises(DeclarationErrors, match="would be sent its secret in clear"):
+        read_town(folder)

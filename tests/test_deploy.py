@@ -1,0 +1,57 @@
+"""The examples for service: units that systemd takes, and a composition whose UI is reached through the proxy only."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.towns import ROOT
+
+UNITS = sorted((ROOT / "deploy/systemd").glob("odp-*"))
+COMPOSE = ROOT / "deploy/compose"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_takes_the_units(tmp_path):
+    town = tmp_path / "ville"
+    (town / ".venv/bin").mkdir(parents=True)
+    for program in ("dagster", "dagster-webserver", "dagster-daemon", "odp"):
+        (town / ".venv/bin" / program).symlink_to(Path(sys.executable).parent / program)
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/srv/ville", str(town)))
+    command = ["systemd-analyze", "verify", "--recursive-errors=no", *(str(tmp_path / unit.name) for unit in UNITS)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    said = [line for line in ended.stderr.splitlines() if "odp-" in line]
+    assert (ended.returncode, said) == (0, []), ended.stderr
+
+
+def test_nothing_listens_beyond_loopback_but_the_proxy():
+    bound = re.findall(r"-h (\S+)", "".join(unit.read_text() for unit in UNITS))
+    assert set(bound) == {"127.0.0.1"}
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
+    assert [name for name, one in services["services"].items() if "ports" in one] == ["proxy"]
+    assert services["networks"]["inside"] == {"internal": True}
+    assert services["services"]["webserver"]["networks"] == ["inside"]
+    ui = (COMPOSE / "Caddyfile").read_text().split("{$UI_HOST} {")[1]
+    assert ui.index("basic_auth") < ui.index("reverse_proxy webserver:3000")
+
+
+def test_secrets_are_given_to_the_code_server_only():
+    assert [unit.name for unit in UNITS if "EnvironmentFile" in unit.read_text()] == ["odp-code.service"]
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+    assert [name for name, one in services.items() if "env_file" in one] == ["code"]
+
+
+def test_every_command_of_ours_that_is_started_exists():
+    from typer.main import get_command
+
+    from odpipeline.cli import app
+
+    for unit in UNITS:
+        for command, *options in re.findall(r"bin/odp (\w+)(?: \S+)*?(?: (--\w+))?", unit.read_text()):
+            known = get_command(app).commands[command]  # type: ignore[attr-defined]
+            assert set(filter(None, options)) <= {name for one in known.params for name in one.opts}
