@@ -107,8 +107,8 @@ _SCHEMAS = Table(
 )
 
 SCHEMA = 1
-"""The number of the tables' form. New tables, and new columns that may be empty, need no new number: they are added when
-the journal is opened. What an older odpipeline would misread does: its change goes into `_upgraded`, with a test."""
+"""The number of the tables' form. New tables, and new columns that may be empty, need no new number: opening adds them.
+What an older odpipeline would misread does: its change goes into `_upgraded`, with a test."""
 
 REPORTS = 30
 """How many reports of runs are kept for each dataset, the newest ones; each carries since when it fails."""
