@@ -74,7 +74,7 @@ class Waiting:
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(mode=0o700)
-            for file in staged.files:
+            for file in (*staged.files, *staged.changes):
                 self._keep(staged.folder / file.name, new / file.name)
             (new / _SAID).write_bytes(_HELD.dump_json(held))
             self.drop(staged.dataset)
@@ -104,7 +104,7 @@ class Waiting:
         staged, home = held.staged, self._root / held.staged.dataset
         with on_disk(), _whole(staged.dataset):
             folder.mkdir(parents=True, mode=0o700)
-            for file in staged.files:
+            for file in (*staged.files, *staged.changes):
                 if self._seal:
                     self._seal.open(home / (file.name + _SEALED), folder / file.name)
                 else:

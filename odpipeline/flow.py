@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from odpipeline import approving, conform, embargo, gate, lineage, privacy, quality, sources
 from odpipeline.approving import Waiting
 from odpipeline.conform import Conformed
-from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.declaration.town import Town
 from odpipeline.duck import DuckSettings
 from odpipeline.errors import OdpError, SourceError, located
@@ -34,7 +34,7 @@ from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.progress import Progress
 from odpipeline.quality import QualityReport
-from odpipeline.store import Release, Signer, Staged, StagedFacts, Store, stage
+from odpipeline.store import Release, Signer, Staged, StagedFacts, Store, diffing, stage
 from odpipeline.verdict import Finding, Verdict
 
 Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Release
@@ -115,7 +115,8 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         yield (anonymous := _anonymised(dataset, zones, rows, capture, current, beside[0], folder, duck))
         why = "replay of an earlier capture" if replay else "new delivery"
         facts = _facts(dataset, capture, rows, anonymous, duck, why)
-        yield (staged := stage(anonymous.parquet, dataset, town, folder, duck, facts=facts))
+        staged = stage(anonymous.parquet, dataset, town, folder, duck, facts=facts)
+        yield (staged := _since(current, staged, dataset, duck))
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         measured = _measured(dataset, town, anonymous, staged, beside, duck)
@@ -135,6 +136,14 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             release = zones.store.publish(staged, verdict, over=current)
             zones.waiting.drop(dataset.id)
             yield release
+
+
+def _since(current: Release | None, staged: Staged, dataset: Dataset, duck: DuckSettings) -> Staged:
+    """`staged` with what changes by it, for the public; of persons only how much."""
+    if current is None:
+        return staged
+    persons, public = dataset.personal_data is PersonalData.PRESENT, current.folder / f"{dataset.id}.parquet"
+    return diffing.noted(staged, current, public, duck, of_persons=persons)
 
 
 def _anonymised(

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from odpipeline.declaration.approval import approval
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.store import Release, Staged
+from odpipeline.store.diffing import schema_changes
 from odpipeline.verdict import ACCEPTED, APPROVAL, Finding, Severity, Verdict
 
 SHORTEST_ACCEPTANCE = 12
@@ -118,6 +119,7 @@ def _shrink_guard(dataset: Dataset, staged: Staged, current: Release | None) -> 
     yield _rows(dataset, staged, current)
     if current is not None:
         yield _columns(staged, current)
+        yield _schema(staged, current)
 
 
 def _undone(staged: Staged, current: Release | None) -> Iterator[Finding]:
@@ -134,6 +136,20 @@ def _columns(staged: Staged, current: Release) -> Finding:
     if vanished:
         message = f"columns of version {current.version} have vanished: {', '.join(vanished)}"
     return Finding("shrink", "vanished_columns", not vanished, message, counts={"vanished_columns": len(vanished)})
+
+
+def _schema(staged: Staged, current: Release) -> Finding:
+    """Another key, or another type of a column, breaks what others have built on the files; so does a lost column."""
+    broken = [change for change in schema_changes(current.schema, staged.schema) if change.breaks]
+    told = [
+        f"{change.column or 'the key'} ({change.before or 'none'} → {change.after or 'none'})"
+        for change in broken
+        if change.what != "column removed"  # which has a finding of its own
+    ]
+    message = f"whoever reads version {current.version} can read this"
+    if told:
+        message = f"whoever reads version {current.version} stumbles over {', '.join(told)}"
+    return Finding("shrink", "breaking_schema", not told, message, counts={"changed_columns": len(told)})
 
 
 def _rows(dataset: Dataset, staged: Staged, current: Release | None) -> Finding:

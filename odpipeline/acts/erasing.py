@@ -86,6 +86,10 @@ class Erasure:
                 zones.store.backend.purge(layout.version(self.dataset.id, number))
             for one in rewritten:
                 zones.store.rewrite(one, act.because)
+            touched = {one.release.version for one in rewritten}
+            for release in zones.store.versions(self.dataset.id):  # what came after shows the rows as removed
+                if release.previous in touched:
+                    zones.store.forget_changes(release, act.because)
             return len(rewritten)
 
     def _concerns(self, release: Release) -> bool:

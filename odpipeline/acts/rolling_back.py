@@ -17,7 +17,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, located
 from odpipeline.flow import Zones
 from odpipeline.landing.workplace import workplace
-from odpipeline.store import Release
+from odpipeline.store import Release, diffing
 from odpipeline.verdict import Finding
 
 
@@ -77,7 +77,10 @@ class Rollback:
             }  # fmt: skip
             act = recorded(zones, town, self.dataset.id, "rollback", who, because, details)
             why = f"rollback to version {self.target.version}: {act.because}"
-            return zones.store.republish(self.target, files, self.current, why)
+            now = zones.store.fetched(self.current, folder / "current") / f"{self.dataset.id}.parquet"
+            then, schemas = files / f"{self.dataset.id}.parquet", (self.current.schema, self.target.schema)
+            found = diffing.compare(now, then, schemas, replace(zones.duck, spill=folder / "spill"))
+            return zones.store.republish(self.target, files, self.current, why, diffing.counts(found))
 
     def _measured(self, town: Town, zones: Zones, files: Path, folder: Path) -> tuple[Finding, ...]:
         duck = replace(zones.duck, spill=folder / "spill", patience=town.gate_time.total_seconds())

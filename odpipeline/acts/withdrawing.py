@@ -71,6 +71,10 @@ class Withdrawal:
             details = {"version": self.number, "versions": hashes, "legal_basis": basis, "captures": captures}
             act = recorded(zones, town, self.dataset, "withdrawal", who, because, details)
             grave = zones.store.tombstone(self.dataset, self.number) or self._tombstone(act.because, basis)
+            if self.number is not None:
+                for release in zones.store.versions(self.dataset):  # the one after it shows what changed from it
+                    if release.previous == self.number:
+                        zones.store.forget_changes(release, act.because)
             proof = zones.store.withdraw(grave)
             zones.waiting.drop(self.dataset)
             if captures:

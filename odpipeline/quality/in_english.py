@@ -69,6 +69,10 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         "no unknown column",
         told=lambda n: f"{count(n['new_columns'], 'column')} delivered that nobody declared, and left out",
     ),
+    "breaking_schema": Phrase(
+        "the same structure",
+        told=lambda n: f"{count(n['changed_columns'], 'change')} of structure that readers stumble over",
+    ),
     "vanished_columns": Phrase(
         "the columns of the published version",
         told=lambda n: f"{count(n['vanished_columns'], 'column')} of the published version vanished",

@@ -178,6 +178,12 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         ),
         advice="Dites au service des données ce que contient cette nouvelle colonne, et si elle peut être publiée.",
     ),
+    "breaking_schema": Phrase(
+        "même structure",
+        told=lambda n: f"{count(n['changed_columns'], 'changement')} de structure "
+        f"{'gêne' if n['changed_columns'] < 2 else 'gênent'} ceux qui lisent les fichiers",
+        advice="Rétablissez la structure, ou acceptez ce contenu après avoir prévenu ceux qui le réutilisent.",
+    ),
     "vanished_columns": Phrase(
         "colonnes de la version publiée",
         told=lambda n: f"{count(n['vanished_columns'], 'colonne')} de la version publiée "

@@ -66,4 +66,5 @@ def _line(release: Release) -> dict[str, Any]:
         "rows": release.rows,
         "previous": release.previous,
         "why": release.why,
+        **({"changes": dict(release.changes)} if release.changes else {}),
     }

@@ -14,6 +14,8 @@
         <id>.csv-metadata.json  the W3C's description of the CSV (CSVW)
         <id>.geojson, <id>.geo.parquet, <id>.xlsx, <id>.csv.gz, <id>.<column>-<value>.parquet
                                 the same rows again, where the declaration asks for it: see `formats`
+        changes.json            what changed since the version before: rows, cells, schema, sums
+        changes.parquet         the changed rows, unless there are too many or they are about persons
         quality.json            what was checked, what did not hold, the score, and the history up to this version
         release.json.sig        the signature of release.json, where the town signs (see `signing`)
         release.json            the manifest, written last: without it the folder is no version
@@ -67,6 +69,7 @@ FORMAT = 1
 """The format's number, in every pointer and manifest."""
 RELEASE, PACKAGE, QUALITY = "release.json", "datapackage.json", "quality.json"
 SIGNATURE = "release.json.sig"
+CHANGES, CHANGED_ROWS = "changes.json", "changes.parquet"
 TOMBSTONE, PROOF = "tombstone.json", "withdrawal-proof.json"
 OF_A_GRAVE = frozenset({TOMBSTONE, PROOF, f"{PROOF}.sig"})
 """All that may stand where something was taken away."""

@@ -8,7 +8,7 @@ or confirmation mends the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +29,9 @@ from odpipeline.store.rewriting import Rewritten
 from odpipeline.store.signing import Signer
 from odpipeline.store.staging import MEDIA_TYPES, Staged
 from odpipeline.verdict import Finding, Verdict
+
+_OF_ONE_VERSION = (layout.QUALITY, layout.CHANGES, layout.CHANGED_ROWS)
+"""The files that say something of a version, and not of its content."""
 
 
 class Store:
@@ -122,9 +125,10 @@ class Store:
                 mend=f"if that is decided: odp readmit {dataset_id} --because …",
             )
 
-    def republish(self, release: Release, files: Path, over: Release, why: str) -> Release:
+    def republish(self, release: Release, files: Path, over: Release, why: str, changes: Mapping[str, Any]) -> Release:
         """The content of `release`, whose files are in the folder `files`, as a new version in the place of `over`.
 
+        `changes` are the counts of what that changes.
         What `over` held is undone: `gate.judge` refuses it from then on until it is accepted.
         Raises: as `publish`.
         """
@@ -134,12 +138,12 @@ class Store:
         number, now = self._next(over.dataset, current), datetime.now(UTC)
         report = public.again(self.quality(release), number, now, self.quality(current))
         quality = public.as_bytes(report) if report else b""
-        kept = [file for file in release.files if file.name != layout.QUALITY]
+        kept = [file for file in release.files if file.name not in _OF_ONE_VERSION]
         added = [_quality_file(quality)] if report else []
         undone = tuple(dict.fromkeys((*over.undone, over.content_hash)))
         manifest = replace(
             releases.manifest(release), version=number, published_at=now, previous=current.version, why=why,
-            files=(*kept, *added), undone=tuple(one for one in undone if one != release.content_hash),
+            files=(*kept, *added), changes=changes, undone=tuple(one for one in undone if one != release.content_hash),
         )  # fmt: skip
         self._commit(manifest, files, quality, read)
         again = releases.version(self._backend, over.dataset, number)
@@ -172,7 +176,7 @@ class Store:
         number, now = self._next(current.dataset, current), datetime.now(UTC)
         manifest = replace(
             releases.manifest(current), version=number, published_at=now, previous=current.version, why=why,
-            files=rewritten.files, rows=rewritten.rows, content_hash=rewritten.content_hash,
+            files=rewritten.files, rows=rewritten.rows, content_hash=rewritten.content_hash, changes={},
         )  # fmt: skip
         quality = self._backend.read(layout.version(current.dataset, current.version, layout.QUALITY)) or b""
         self._commit(manifest, rewritten.folder, quality, read)
@@ -186,25 +190,38 @@ class Store:
         May be repeated after a crash: the files and the manifest are the same again but for the time.
         Raises: StoreError.
         """
-        release, now = rewritten.release, datetime.now(UTC)
-        erased = Erased(now, reason, release.content_hash)
+        release = rewritten.release
+        erased = Erased(datetime.now(UTC), reason, release.content_hash)
         manifest = replace(
             releases.manifest(release), files=rewritten.files, rows=rewritten.rows,
             content_hash=rewritten.content_hash, erasures=(*release.erasures, erased),
         )  # fmt: skip
-        key = partial(layout.version, release.dataset, release.version)
-        kept = {file.name for file in rewritten.files}
         for file in rewritten.files:
-            self._backend.put(key(file.name), rewritten.folder / file.name)
+            key = layout.version(release.dataset, release.version, file.name)
+            self._backend.put(key, rewritten.folder / file.name)
+        self._amend(release, manifest, reason)
+
+    def forget_changes(self, release: Release, reason: str) -> None:
+        """Take what changed since the version before out of `release`: it shows rows that are to be forgotten.
+
+        Raises: StoreError.
+        """
+        kept = tuple(file for file in release.files if file.name not in (layout.CHANGES, layout.CHANGED_ROWS))
+        if len(kept) < len(release.files):
+            self._amend(release, replace(releases.manifest(release), files=kept), reason)
+
+    def _amend(self, release: Release, manifest: Manifest, reason: str) -> None:
+        """Put `manifest` in the place of that of `release`; files that it names no more go before."""
+        key = partial(layout.version, release.dataset, release.version)
         for file in release.files:
-            if file.name not in kept:
+            if file.name not in {one.name for one in manifest.files}:
                 self._backend.purge(key(file.name))
         if (signature := self._signature(manifest)) is not None:
             self._backend.put(key(layout.SIGNATURE), signature)
         content = releases.as_json(manifest)
         line = {
-            "act": "erasure", "version": release.version, "at": _spelt(now), "reason": reason,
-            "content_hash": rewritten.content_hash, "manifest_sha256": hashlib.sha256(content).hexdigest(),
+            "act": "erasure", "version": release.version, "at": _spelt(datetime.now(UTC)), "reason": reason,
+            "content_hash": manifest.content_hash, "manifest_sha256": hashlib.sha256(content).hexdigest(),
         }  # fmt: skip
         log = layout.changelog(release.dataset)
         self._backend.put(log, changelog.acted(self._backend.read(log) or b"", line))
@@ -399,7 +416,7 @@ def _manifest(
         title=staged.about["title"],
         content_hash=staged.content_hash,
         rows=staged.rows,
-        files=(*staged.files, _quality_file(quality)),
+        files=(*staged.files, *staged.changes, _quality_file(quality)),
         published_at=now,
         previous=current.version if current else None,
         why=facts.why,
@@ -414,6 +431,7 @@ def _manifest(
         lineage=facts.lineage,
         quality=public.summary(shown),
         privacy=facts.privacy,
+        changes=staged.difference,
         undone=tuple(one for one in (current.undone if current else ()) if one != staged.content_hash),
     )
 

@@ -67,6 +67,7 @@ class Erased:
 class Manifest:
     """`release.json`. Counts are rows; `quality`, `privacy` and `lineage` hold names, counts and rules, never values.
 
+    `changes` are the kind and the counts of what changed since the version before; empty for a first one.
     `about` is the description (title, description, owner, themes, keywords, licence, schedule, language); `schema` the
     Table Schema of what is published; `data_date` the newest event in the rows, `published_at` and it in UTC. `undone`
     are the content hashes that were rolled back: they do not come back by themselves. `erasures` tell when rows were
@@ -93,6 +94,7 @@ class Manifest:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     quality: Mapping[str, Any] = field(default_factory=dict)
     privacy: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
     undone: tuple[str, ...] = ()
     erasures: tuple[Erased, ...] = ()
     format: int = layout.FORMAT

@@ -58,9 +58,11 @@ class StagedFacts:
 
 @dataclass(frozen=True)
 class Staged:
-    """A release that waits at the gate, in the private zone. `folder` holds `files` and nothing else.
+    """A release that waits at the gate, in the private zone. `folder` holds `files` and `changes`, and nothing else.
 
     `content_hash`: see `layout`. `about` and `schema` are what it covers besides the CSV; `facts` go to `release.json`.
+    `changes` are further files that say what changed since the current release, and `difference` the counts of it;
+    neither belongs to the content.
     """
 
     dataset: str
@@ -74,6 +76,8 @@ class Staged:
     about: Mapping[str, Any] = field(repr=False)
     schema: Mapping[str, Any] = field(repr=False)
     facts: StagedFacts = field(repr=False)
+    changes: tuple[StoredFile, ...] = ()
+    difference: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
