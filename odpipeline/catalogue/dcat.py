@@ -14,7 +14,7 @@ from typing import Any
 from odpipeline.catalogue import dqv
 from odpipeline.catalogue.vocabulary import AUTHORITY, FREQUENCIES, LANGUAGES, LICENCES, THEMES, frequency
 from odpipeline.declaration.town import Town
-from odpipeline.store import Release, Store, StoredFile, layout
+from odpipeline.store import Release, Store, StoredFile, layout, wording
 
 Node = dict[str, Any]
 
@@ -103,7 +103,8 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
         "dcat:keyword": [_text(word, language) for word in about["keywords"]],
         "dcat:theme": [_concept("data-theme", theme) for theme in about["themes"]],
         "dcat:version": str(release.version),
-        "adms:versionNotes": _text(release.why, "en"),
+        "adms:versionNotes": _text(_notes(release), "fr"),
+        **_previous(base, release),
         "dct:modified": _instant(release),
         "dct:accrualPeriodicity": _concept("frequency", frequency(about["schedule"])),
         "dct:accessRights": _concept("access-right", "PUBLIC"),
@@ -121,6 +122,19 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
         *(node for file in _tables(release) for node in _distribution(release, file, base, page)),
         *measured,
     ]  # fmt: skip
+
+
+def _notes(release: Release) -> str:
+    told = wording.told(release.changes, "fr")
+    return f"{told} ({wording.why(release.why, 'fr')})" if told else wording.why(release.why, "fr")
+
+
+def _previous(base: str, release: Release) -> Node:
+    """DCAT 3, 11: the version before this one, by its manifest."""
+    if release.previous is None:
+        return {}
+    manifest = f"{_dataset_uri(base, release)}/versions/{release.previous}/{layout.RELEASE}"
+    return {"dcat:previousVersion": {"@id": manifest}}
 
 
 def _distribution(release: Release, file: StoredFile, base: str, page: str) -> list[Node]:

@@ -1,9 +1,11 @@
-"""Commands about the publication store: verify, gc, storage, signing-key."""
+"""Commands about the publication store: verify, diff, gc, storage, signing-key."""
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +15,11 @@ from zoneinfo import ZoneInfo
 import typer
 
 from odpipeline import flow
-from odpipeline.cli.application import AsJson, TownFolder, app
+from odpipeline.cli.application import AsJson, DatasetName, TownFolder, app
 from odpipeline.cli.telling import show
 from odpipeline.declaration import read_town
 from odpipeline.errors import OdpError
-from odpipeline.store import Store, layout, over_http, retention, signing, verifying, withdrawing
+from odpipeline.store import Store, diffing, layout, over_http, retention, signing, verifying, withdrawing
 
 _WRONG = 1
 
@@ -67,6 +69,48 @@ def verify(
     if not found:
         raise OdpError("there is no dataset to verify", mend="look at the address, or publish something first")
     raise typer.Exit(0 if all(one.sound for one in found) else _WRONG)
+
+
+@app.command()
+def diff(
+    dataset: DatasetName,
+    before: Annotated[
+        int | None, typer.Argument(help="The older version; by default the one before the newer.")
+    ] = None,
+    after: Annotated[int | None, typer.Argument(help="The newer version; by default the current one.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the changed rows into this file.")] = None,
+    town: TownFolder = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """What changed between two public versions: rows, cells by column, the schema, sums and means."""
+    declared = read_town(town.resolve())
+    zones, found = flow.Zones.of(declared), declared.dataset(dataset)
+    versions = {release.version: release for release in zones.store.versions(found.id)}
+    newer = after or max(versions, default=0)
+    older = before or (versions[newer].previous if newer in versions else None) or 0
+    for number in (older, newer):
+        if number not in versions:
+            known = ", ".join(map(str, sorted(versions))) or "none"
+            raise OdpError(f"version {number} is not there", where=dataset, mend=f"there are: {known}")
+    with tempfile.TemporaryDirectory() as folder:
+        pair = [versions[number] for number in (older, newer)]
+        files = [zones.store.fetched(one, Path(folder) / str(one.version)) / f"{found.id}.parquet" for one in pair]
+        told = diffing.compare(files[0], files[1], (pair[0].schema, pair[1].schema), zones.duck, parquet)
+    if as_json:
+        typer.echo(json.dumps({"from": older, "to": newer, **told.as_json()}, ensure_ascii=False, indent=2))
+        return
+    typer.echo(f"{dataset}, version {older} to {newer}: {told.kind}; {told.added} rows added, {told.removed} removed, "
+               f"{told.changed} changed" + ("" if told.by_key else " (without a key: whole rows)"))  # fmt: skip
+    for change in told.schema:
+        arrow = f" ({change.before or '–'} → {change.after or '–'})" if change.before or change.after else ""
+        typer.echo(f"{change.what}: {change.column or 'the table'}{arrow}" + (" [breaking]" if change.breaks else ""))
+    show([{"column": name, "changed cells": told.by_column.get(name, 0), **_moved(told.drift.get(name, {}))}
+          for name in dict.fromkeys([*told.by_column, *told.drift])], as_json=False)  # fmt: skip
+
+
+def _moved(drift: Mapping[str, tuple[Any, Any]]) -> dict[str, str | None]:
+    names = ("missing", "sum", "mean", "minimum", "maximum")
+    return {name: f"{drift[name][0]} → {drift[name][1]}" if name in drift else None for name in names}
 
 
 @app.command()

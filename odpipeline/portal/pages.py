@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odpipeline.declaration.town import Town
 from odpipeline.journal import Journal
-from odpipeline.portal import privacy_pages, quality_pages
+from odpipeline.portal import changelog_pages, privacy_pages, quality_pages
 from odpipeline.portal.templating import environment, style
 from odpipeline.quality.wording import LANGUAGES
 from odpipeline.store import Store, layout
@@ -20,7 +20,8 @@ SHOWN_VERSIONS = 20
 
 
 def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
-    """Write `index.html`, `dataset/<id>.html`, `quality/<id>/<n>.html`, `privacy/<id>.html`, `style.css`; the index.
+    """Write the index, the style, the feeds, and of each dataset the pages below `dataset/`, `quality/`, `privacy/` and
+    `changes/`; where the index is.
 
     The index comes last: what it links to is there. Pages that have not changed are left alone. From `journal` comes
     what was refused since; without it nothing is said of that.
@@ -39,4 +40,5 @@ def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
             release=release, versions=versions, refused=refused, persons=persons
         )
         store.write(f"dataset/{release.dataset}.html", page.encode())
+    changelog_pages.write(store, engines, releases, town)
     return store.write(layout.INDEX, pages.get_template("index.html").render(releases=releases).encode())

@@ -23,7 +23,8 @@
       tombstone.json          the same for the whole dataset, of which nothing else is left but the changelog
       withdrawal-proof.json   what was found when all of it was looked for again (.sig beside it, where the town signs)
     keys/<key>.pem              the public keys of signatures, old ones too
-    catalogue.jsonld, index.html, dataset/…, quality/…, style.css      rebuilt from the above at any time
+    catalogue.jsonld, index.html, changes.atom, changes.json, dataset/…, quality/…, privacy/…, changes/…, feeds/…,
+    style.css                   rebuilt from the above at any time
     .lock, .tmp-…               of the local folder backend; names with a leading dot are never served
 
 **Reading.** Read `current.json` once, then only that version: whoever does so sees all of one release. `latest` is
@@ -141,7 +142,9 @@ def proof(dataset: str, number: int | None = None) -> str:
 def pages(dataset: str) -> list[str]:
     """Every page and folder of pages about `dataset`."""
     home(dataset)
-    named = [f"{folder}/{dataset}{ending}" for folder in ("dataset", "privacy") for ending in (".html", ".en.html")]
+    folders, endings = ("dataset", "privacy", "changes"), (".html", ".en.html")
+    named = [f"{folder}/{dataset}{ending}" for folder in folders for ending in endings]
+    named += [feed(dataset, kind) for kind in ("atom", "json")]
     return [*named, f"quality/{dataset}"]
 
 
@@ -167,6 +170,20 @@ def privacy_page(dataset: str, language: str) -> str:
     """The page about the protection of persons in the current version; the French one has the short name."""
     home(dataset)
     return f"privacy/{dataset}" + ("" if language == "fr" else f".{language}") + ".html"
+
+
+def changes_page(dataset: str, language: str) -> str:
+    """The page about what changed from version to version; the French one has the short name."""
+    home(dataset)
+    return f"changes/{dataset}" + ("" if language == "fr" else f".{language}") + ".html"
+
+
+def feed(dataset: str | None, kind: str) -> str:
+    """A feed of what changed: `atom` or `json`, of a dataset or (None) of the whole town."""
+    if dataset is None:
+        return f"changes.{kind}"
+    home(dataset)
+    return f"feeds/{dataset}.{kind}"
 
 
 def numbers(names: list[str]) -> list[int]:
