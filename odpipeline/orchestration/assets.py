@@ -4,6 +4,7 @@ A failed blocking check does not stop the later outputs of the same Dagster step
 and the step raises afterwards, so that `published` is never materialised by a refusal.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,21 +12,32 @@ from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
+from pydantic import Field
 
 from odpipeline import catalogue, flow, portal
 from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
-from odpipeline.errors import OdpError
+from odpipeline.errors import OdpError, SourceUnavailable
 from odpipeline.landing import Capture
 from odpipeline.monitoring.freshness import freshness
 from odpipeline.orchestration import metadata
 from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs
-from odpipeline.orchestration.keys import CATALOGUE, PORTAL, STAGES, asset_key, plain, system_key
+from odpipeline.orchestration.describing import described, of_declaration
+from odpipeline.orchestration.keys import CATALOGUE, PORTAL, STAGES, asset_key, plain, pool, system_key
 from odpipeline.orchestration.resources import zones
 from odpipeline.quality import QualityReport, RunReport, run_reports
 from odpipeline.store import Release, Staged
 from odpipeline.verdict import Verdict
+
+
+class Replay(dg.Config):
+    """What the launchpad offers for a run of one dataset; empty for a run from its source."""
+
+    capture: str = Field(
+        default="", description="Run from this kept capture instead of the source: its SHA-256, or 12 digits of it."
+    )
+
 
 Event = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
@@ -43,13 +55,13 @@ def dataset_assets(dataset: Dataset, town: Town) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=plain(dataset.id),
-        specs=_specs(dataset),
+        specs=_specs(dataset, town),
         check_specs=check_specs(dataset.id),
         can_subset=True,
-        pool=plain(dataset.source.system or dataset.id),
+        pool=pool(dataset),
     )
-    def step(context: dg.AssetExecutionContext, duckdb: DuckDBResource) -> Iterator[Event]:
-        yield from _run(context, dataset, town, duckdb)
+    def step(context: dg.AssetExecutionContext, config: Replay, duckdb: DuckDBResource) -> Iterator[Event]:
+        yield from _run(context, dataset, town, zones(town, duckdb), config.capture)
 
     return step
 
@@ -93,7 +105,7 @@ def public_assets(town: Town) -> list[dg.AssetsDefinition]:
     return [catalogue_asset, portal_asset]
 
 
-def _specs(dataset: Dataset) -> list[dg.AssetSpec]:
+def _specs(dataset: Dataset, town: Town) -> list[dg.AssetSpec]:
     upstream = [system_key(dataset), *(asset_key(dataset.id, stage) for stage in STAGES)]
     return [
         dg.AssetSpec(
@@ -101,12 +113,12 @@ def _specs(dataset: Dataset) -> list[dg.AssetSpec]:
             deps=[upstream[place]],
             skippable=True,
             group_name=plain(dataset.theme_folder),
-            description=f"{dataset.title}. {_WORDS[stage]}",
+            description=described(dataset, _WORDS[stage]),
             owners=[dataset.owner],
             kinds=_KINDS.get(stage, {dataset.source.kind}),
             tags={"personal_data": str(dataset.personal_data), **{f"theme/{theme}": "" for theme in dataset.themes}},
             code_version=dataset.code_version[:12],
-            metadata={"declaration": dataset.place()},
+            metadata=of_declaration(dataset, town),
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dataset.freshness.run)
             if stage == "published"
             else None,
@@ -115,25 +127,39 @@ def _specs(dataset: Dataset) -> list[dg.AssetSpec]:
     ]
 
 
-def _run(context: dg.AssetExecutionContext, dataset: Dataset, town: Town, duckdb: DuckDBResource) -> Iterator[Event]:
+def _run(
+    context: dg.AssetExecutionContext, dataset: Dataset, town: Town, known: flow.Zones, capture: str
+) -> Iterator[Event]:
     """Drive the flow: an event for each stage that is selected, an exception for a refusal or an error."""
     wanted = {key.path[-1] for key in context.selected_asset_keys}
     last = max(STAGES.index(stage) for stage in wanted)
     verdict: Verdict | None = None
-    known = zones(town, duckdb)
-    before = next(iter(run_reports(known.journal, dataset.id)), None)
+    started = time.perf_counter()
     try:
-        with closing(flow.recorded(dataset, town, known, run=context.run.run_id)) as stages:
+        before = next(iter(run_reports(known.journal, dataset.id)), None)
+        replay = known.landing.get(dataset.id, capture) if capture else None
+        with closing(flow.recorded(dataset, town, known, replay, run=context.run.run_id)) as stages:
             for reached in stages:
                 verdict = reached if isinstance(reached, Verdict) else verdict
-                yield from _selected(_events(reached, dataset, before), context)
+                seconds = time.perf_counter() - started
+                yield from _selected(_events(reached, dataset, before, seconds), context)
                 if isinstance(reached, _ENDS[last]):
                     return
+    except SourceUnavailable as error:
+        raise _again(context, dataset, town, error) from None
     except OdpError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     if verdict and not verdict.accepted and not verdict.held:  # what waits for a person has not failed
         reasons = "; ".join(verdict.reasons)
         raise dg.Failure(f"{dataset.id}: refused, the last good release stays served: {reasons}", allow_retries=False)
+
+
+def _again(context: dg.AssetExecutionContext, dataset: Dataset, town: Town, error: SourceUnavailable) -> Exception:
+    """A system that does not answer may do so in some minutes; a frequent dataset has its next tick for that."""
+    if dataset.schedule == "nightly" and context.op_execution_context.retry_number < town.night.retries:
+        context.log.warning(f"to be tried again: {error}")
+        return dg.RetryRequested(town.night.retries, seconds_to_wait=town.night.pause.total_seconds())
+    return dg.Failure(str(error), allow_retries=False)
 
 
 _ENDS: tuple[tuple[type, ...], ...] = ((Capture,), (QualityReport,), (Verdict,), ())
@@ -150,7 +176,7 @@ def _selected(events: Iterator[Event], context: dg.AssetExecutionContext) -> Ite
             yield event
 
 
-def _events(reached: flow.Stage, dataset: Dataset, before: RunReport | None) -> Iterator[Event]:
+def _events(reached: flow.Stage, dataset: Dataset, before: RunReport | None, seconds: float) -> Iterator[Event]:
     match reached:
         case Capture():
             yield _done(dataset, "captured", metadata.of_capture(reached), reached.sha256)
@@ -166,6 +192,7 @@ def _events(reached: flow.Stage, dataset: Dataset, before: RunReport | None) -> 
             yield from check_results(dataset.id, reached.findings, only=told, before=before)
         case Release():
             shown = metadata.of_release(reached, dataset, unchanged=reached.checked_at > reached.published_at)
+            shown["seconds"] = round(seconds, 3)
             yield _done(dataset, "published", shown, reached.content_hash)
             now = datetime.now(UTC)
             ages = freshness(dataset, checked_at=reached.checked_at, data_date=reached.data_date, now=now)

@@ -10,8 +10,10 @@ import dagster as dg
 from odpipeline.declaration.town import Town
 from odpipeline.orchestration.approval import approval_job
 from odpipeline.orchestration.assets import dataset_assets, public_assets, system_specs
+from odpipeline.orchestration.drops import drop_sensors
 from odpipeline.orchestration.keys import CATALOGUE, PORTAL
 from odpipeline.orchestration.night import lot_executor
+from odpipeline.orchestration.purging import purging
 from odpipeline.orchestration.resources import duckdb_resource
 from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule
 from odpipeline.orchestration.sensors import catalogue_sensors
@@ -26,22 +28,35 @@ def definitions(town: Town) -> dg.Definitions:
     datasets = [dataset_assets(dataset, town) for dataset in town.datasets]
     checks, verifying, every_morning = verification(town)
     of_datasets = dg.AssetSelection.assets(*datasets) - dg.AssetSelection.checks(checks)
-    nightly = dg.define_asset_job("nightly", selection=of_datasets, executor_def=lot_executor(at_once=2), config=_QUIET)
+    nightly = dg.define_asset_job(
+        "nightly",
+        selection=of_datasets,
+        executor_def=lot_executor(at_once=2),
+        config=_QUIET,
+        description="Datasets from source to release, two at once, each in a process of its own.",
+    )
     frequent = dg.define_asset_job(
-        "frequent", selection=of_datasets, executor_def=dg.in_process_executor, config=_QUIET
+        "frequent",
+        selection=of_datasets,
+        executor_def=dg.in_process_executor,
+        config=_QUIET,
+        description="One dataset from source to release, lightly: for calendars of its own, and for dropped files. "
+        "In the launchpad, `capture` runs it from a kept capture instead.",
     )
     public = dg.define_asset_job(
         "public_pages",
         selection=dg.AssetSelection.assets(CATALOGUE, PORTAL),
         executor_def=dg.in_process_executor,
         config=_QUIET,
+        description="The catalogue and the portal, from the store, which is all they know.",
     )
     approve = approval_job(town)
+    purge, on_sundays = purging(town)
     return dg.Definitions(
         assets=[*system_specs(town), *datasets, *public_assets(town)],
         asset_checks=[checks],
-        jobs=[nightly, frequent, public, approve, verifying],
-        schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent), every_morning],
-        sensors=catalogue_sensors([nightly, frequent, approve], public),
+        jobs=[nightly, frequent, public, approve, verifying, purge],
+        schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent), every_morning, on_sundays],
+        sensors=[*catalogue_sensors([nightly, frequent, approve], public), *drop_sensors(town, frequent)],
         resources={"duckdb": duckdb_resource(town)},
     )

@@ -28,6 +28,12 @@ def system_key(dataset: Dataset) -> dg.AssetKey:
     return dg.AssetKey(["systems", urlsplit(getattr(source, "http", "")).hostname or "files"])
 
 
+def pool(dataset: Dataset) -> str:
+    """The pool that limits how many datasets ask one municipal system, or one host, at once."""
+    asks_host = dataset.source.system or getattr(dataset.source, "http", "")
+    return plain(system_key(dataset).path[-1] if asks_host else dataset.id)
+
+
 def plain(name: str) -> str:
     """`name` as Dagster takes it for ops and groups: letters, digits and underscores."""
     return re.sub(r"[^A-Za-z0-9_]", "_", name) or "town"

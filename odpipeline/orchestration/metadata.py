@@ -52,6 +52,8 @@ def of_release(release: Release, dataset: Dataset, *, unchanged: bool) -> dict[s
         "version": release.version,
         "content_hash": release.content_hash,
         "dagster/row_count": release.rows,
+        "rows_in": release.rows_in,
+        "quarantined": release.quarantined,
         "bytes": sum(file.size_bytes for file in release.files),
         "outcome": "unchanged" if unchanged else "new version",
         "checked_at": dg.MetadataValue.timestamp(release.checked_at),
@@ -64,6 +66,7 @@ def of_release(release: Release, dataset: Dataset, *, unchanged: bool) -> dict[s
         shown |= _score(score, release)
     if release.data_date:
         shown["data_date"] = dg.MetadataValue.timestamp(release.data_date)
+        shown["data_age_hours"] = round((release.checked_at - release.data_date).total_seconds() / 3600, 2)
     return shown
 
 

@@ -8,7 +8,8 @@ import dagster as dg
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
-from odpipeline.orchestration.keys import STAGES, asset_key, plain
+from odpipeline.orchestration.describing import calendar_name
+from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.orchestration.night import lots, probe
 
 Job = Any
@@ -40,7 +41,9 @@ def nightly_schedule(town: Town, job: Job) -> dg.ScheduleDefinition:
         changed = probe(town.datasets, town, context.instance)
         night = context.scheduled_execution_time.date().isoformat()
         for number, lot in enumerate(lots(changed, town.night.lot_size), start=1):
-            yield dg.RunRequest(run_key=f"{night}/{number}", asset_selection=lot, tags={"odp/night": night})
+            yield dg.RunRequest(
+                run_key=f"{night}/{number}", asset_selection=lot, tags={"odp/night": night, "odp/trigger": "night"}
+            )
         if not changed:
             yield dg.SkipReason("every source is unchanged; the releases were confirmed")
 
@@ -65,7 +68,7 @@ def _frequent(
     names = ", ".join(dataset.id for dataset in datasets)
 
     @dg.schedule(
-        name="every_" + plain(cron.replace("*/", "each").replace("*", "any").replace(" ", "_")),
+        name=calendar_name(cron),
         job=job,
         cron_schedule=cron,
         execution_timezone=town.timezone,
@@ -73,13 +76,13 @@ def _frequent(
         description=f"At {cron}: {names}.",
     )
     def frequent(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        free = [dataset for dataset in datasets if not _under_way(dataset, context.instance)]
+        free = [dataset for dataset in datasets if not under_way(dataset, context.instance)]
         changed = probe(free, town, context.instance)
         for dataset in changed:
             yield dg.RunRequest(
                 run_key=f"{dataset.id}/{context.scheduled_execution_time.isoformat()}",
                 asset_selection=[asset_key(dataset.id, stage) for stage in STAGES],
-                tags={DATASET_TAG: dataset.id, "dagster/priority": "1"},
+                tags={DATASET_TAG: dataset.id, "odp/trigger": "calendar", "dagster/priority": "1"},
             )
         if not changed:
             yield dg.SkipReason("unchanged, or still under way")
@@ -87,7 +90,7 @@ def _frequent(
     return frequent
 
 
-def _under_way(dataset: Dataset, instance: dg.DagsterInstance) -> bool:
+def under_way(dataset: Dataset, instance: dg.DagsterInstance) -> bool:
     """True when a run of this dataset waits or works: a second one would only lose the race."""
     filters = dg.RunsFilter(tags={DATASET_TAG: dataset.id}, statuses=_UNDER_WAY)
     return bool(instance.get_run_records(filters, limit=1))

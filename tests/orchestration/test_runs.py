@@ -1,0 +1,103 @@
+"""What a run can do besides the night: replay a capture, ask a silent system again, wake for a drop, be purged."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from odpipeline import flow
+from odpipeline.declaration import read_town
+from odpipeline.orchestration.building import definitions
+from odpipeline.orchestration.purging import purge
+from tests.servers import free_port
+from tests.towns import deliver, write_town
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def run(folder: Path, instance: dg.DagsterInstance, config: dict | None = None) -> dg.ExecuteInProcessResult:
+    job = definitions(read_town(folder)).resolve_job_def("frequent")
+    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
+
+
+def test_the_launchpad_runs_from_a_kept_capture(tmp_path, instance):
+    folder = write_town(tmp_path, "piscines")
+    run(folder, instance)
+    zones = flow.Zones.of(read_town(folder))
+    first = zones.store.current("piscines").capture_sha256
+    deliver(folder, "piscines", rows=21)
+    run(folder, instance)
+    again = run(folder, instance, {"ops": {"piscines": {"config": {"capture": first[:12]}}}})
+    assert again.success
+    assert (zones.store.current("piscines").version, zones.store.current("piscines").rows) == (3, 20)
+    unknown = run(folder, instance, {"ops": {"piscines": {"config": {"capture": "0" * 12}}}})
+    assert not unknown.success
+
+
+@pytest.mark.parametrize(("schedule", "attempts"), [("nightly", 3), ("*/5 * * * *", 1)])
+def test_a_system_that_does_not_answer_is_asked_again_in_the_night_only(tmp_path, instance, schedule, attempts):
+    folder = write_town(tmp_path, "piscines")
+    (folder / "town.yaml").write_text((folder / "town.yaml").read_text() + "night: {pause: 0 s, retries: 2}\n")
+    declared = folder / "assets/sports/piscines.yaml"
+    source = f'source: {{http: "http://127.0.0.1:{free_port()}/p.csv", internal: true}}\nschedule: "{schedule}"'
+    declared.write_text(declared.read_text().replace('source: {folder: "depot/piscines.csv"}', source))
+    result = run(folder, instance)
+    assert not result.success
+    assert len([event for event in result.all_events if event.is_step_restarted]) == attempts - 1
+    tallies = flow.Zones.of(read_town(folder)).journal.tallies()
+    assert [(tally.outcome, tally.runs) for tally in tallies] == [("failed", attempts)]
+
+
+def test_a_refusal_is_not_tried_again(tmp_path, instance):
+    folder = write_town(tmp_path, "piscines")
+    deliver(folder, "piscines", cell="-5")
+    assert not [event for event in run(folder, instance).all_events if event.is_step_restarted]
+
+
+def test_a_drop_wakes_its_dataset_once_it_has_come_to_rest(tmp_path, instance):
+    folder = write_town(tmp_path, "piscines", "patinoires")
+    run(folder, instance)
+    sensor = definitions(read_town(folder)).get_repository_def().get_sensor_def("drop_folders")
+    cursor = None
+
+    def look() -> set[str]:
+        nonlocal cursor
+        context = dg.build_sensor_context(instance=instance, cursor=cursor)
+        ticked = sensor.evaluate_tick(context)
+        cursor = ticked.cursor
+        return {request.tags["odp/dataset"] for request in ticked.run_requests}
+
+    assert look() == look() == set()  # what was there is published already
+    deliver(folder, "piscines", rows=21)
+    assert look() == set()
+    deliver(folder, "piscines", rows=22)
+    assert look() == set()  # it was still growing
+    assert look() == {"piscines"}
+    assert look() == set()
+    (folder / "depot/patinoires.csv").unlink()
+    assert look() == look() == set()
+    assert "piscines.csv" not in cursor
+
+
+def test_old_runs_are_purged_and_their_room_is_given_back(tmp_path, monkeypatch):
+    folder = write_town(tmp_path / "ville", "piscines")
+    monkeypatch.chdir(folder)
+    state = folder / ".odp/dagster"
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        for rows in (20, 21):
+            deliver(folder, "piscines", rows=rows)
+            run(folder, instance)
+        assert purge(instance, state, timedelta(days=30)).runs == 0
+        now = datetime.now(UTC) + timedelta(days=31)
+        purged = purge(instance, state, timedelta(days=30), now)
+        assert (purged.runs, instance.get_runs_count(), purged.busy) == (2, 0, 0)
+        assert purged.after < purged.before
+        newest = instance.get_latest_materialization_event(dg.AssetKey(["piscines", "published"]))
+        assert newest.asset_materialization.metadata["version"].value == 2
+        assert not list(state.glob("history/runs/????????-*.db"))
+        assert run(folder, instance).success
