@@ -5,7 +5,7 @@ and the step raises afterwards, so that `published` is never materialised by a r
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,7 @@ from odpipeline.errors import OdpError, SourceUnavailable
 from odpipeline.landing import Capture
 from odpipeline.monitoring.freshness import freshness
 from odpipeline.orchestration import metadata
-from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs
+from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs, unasked
 from odpipeline.orchestration.describing import described, of_declaration
 from odpipeline.orchestration.keys import CATALOGUE, PORTAL, STAGES, asset_key, plain, pool, system_key
 from odpipeline.orchestration.resources import zones
@@ -134,15 +134,19 @@ def _run(
     wanted = {key.path[-1] for key in context.selected_asset_keys}
     last = max(STAGES.index(stage) for stage in wanted)
     verdict: Verdict | None = None
-    started = time.perf_counter()
+    started, told = time.perf_counter(), set[str]()
     try:
-        before = next(iter(run_reports(known.journal, dataset.id)), None)
+        reports = run_reports(known.journal, dataset.id)
         replay = known.landing.get(dataset.id, capture) if capture else None
         with closing(flow.recorded(dataset, town, known, replay, run=context.run.run_id)) as stages:
             for reached in stages:
                 verdict = reached if isinstance(reached, Verdict) else verdict
-                seconds = time.perf_counter() - started
-                yield from _selected(_events(reached, dataset, before, seconds), context)
+                events = list(_events(reached, dataset, next(iter(reports), None), time.perf_counter() - started))
+                told |= {event.check_name for event in events if isinstance(event, dg.AssetCheckResult)}  # type: ignore[misc]
+                yield from _selected(events, context)
+                if isinstance(reached, Release):
+                    made = next((report for report in reports if report.version == reached.version), None)
+                    yield from _selected(unasked(dataset.id, told, None if verdict else made), context)
                 if isinstance(reached, _ENDS[last]):
                     return
     except SourceUnavailable as error:
@@ -166,7 +170,7 @@ _ENDS: tuple[tuple[type, ...], ...] = ((Capture,), (QualityReport,), (Verdict,),
 """The stage after which nothing more is to be done, when the last selected asset is the nth."""
 
 
-def _selected(events: Iterator[Event], context: dg.AssetExecutionContext) -> Iterator[Event]:
+def _selected(events: Iterable[Event], context: dg.AssetExecutionContext) -> Iterator[Event]:
     for event in events:
         if isinstance(event, dg.MaterializeResult):
             chosen = event.asset_key in context.selected_asset_keys

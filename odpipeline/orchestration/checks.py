@@ -6,7 +6,7 @@ The trend is told against the last run whose findings the journal kept: Dagster'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -73,6 +73,27 @@ def check_specs(dataset: str) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(name, asset=asset_key(dataset, stage), description=words, blocking=name != "data_age")
         for name, (stage, words) in CHECKS.items()
     ]
+
+
+def checks_of(assets: Iterable[dg.AssetKey]) -> list[dg.AssetCheckKey]:
+    """The checks that a run of `assets` evaluates. A run that names none would evaluate those of other jobs, too."""
+    wanted = set(assets)
+    keys = {dg.AssetCheckKey(asset_key(dataset, stage), name) for dataset in {key.path[0] for key in wanted}
+            for name, (stage, _) in CHECKS.items()}  # fmt: skip
+    return sorted(key for key in keys if key.asset_key in wanted)
+
+
+def unasked(dataset: str, told: Collection[str], report: RunReport | None) -> Iterator[dg.AssetCheckResult]:
+    """A result for each check that a run which came to its end has not `told`: planned, it would else look broken.
+
+    When nothing was delivered anew, `report` is that of the run which made the release: what it found still holds.
+    """
+    missing = [name for name in CHECKS if name not in told]
+    grouped: dict[str, list[Finding]] = {name: [] for name in missing}
+    for finding in report.findings if report else ():
+        grouped.setdefault(check_of(finding), []).append(finding)
+    for name in missing:
+        yield _result(dataset, name, grouped[name], {})
 
 
 def check_results(

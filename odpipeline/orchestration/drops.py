@@ -16,6 +16,7 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.source import FolderSource
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
+from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.orchestration.schedules import DATASET_TAG, Job, under_way
 
@@ -47,9 +48,11 @@ def drop_sensors(town: Town, job: Job) -> list[dg.SensorDefinition]:
             rests, held["seen"] = seen == held["seen"], seen
             if seen and rests and seen != held["done"] and not under_way(dataset, context.instance):
                 held["done"], asked = seen, asked + 1
+                assets = [asset_key(dataset.id, stage) for stage in STAGES]
                 yield dg.RunRequest(
                     run_key=f"{dataset.id}/{seen}",
-                    asset_selection=[asset_key(dataset.id, stage) for stage in STAGES],
+                    asset_selection=assets,
+                    asset_check_keys=checks_of(assets),
                     tags={DATASET_TAG: dataset.id, "odp/trigger": "drop"},
                 )
         context.update_cursor(json.dumps({dataset.id: known[dataset.id] for dataset in dropped}))

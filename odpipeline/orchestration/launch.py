@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.definitions import defs, town
 from odpipeline.orchestration.night import lots, probe
 
@@ -38,7 +39,10 @@ def run_night(only: Sequence[Dataset]) -> None:
     os.chdir(town.root)  # the relative paths of dagster.yaml start there
     with dg.DagsterInstance.get() as instance, _quietly(town.private_path / "night.log"):
         for lot in lots(probe(only, town, instance), town.night.lot_size):
-            with dg.execute_job(dg.reconstructable(nightly_job), instance, asset_selection=lot, raise_on_error=False):
+            night = dg.reconstructable(nightly_job).get_subset(
+                asset_selection=frozenset(lot), asset_check_selection=frozenset(checks_of(lot))
+            )
+            with dg.execute_job(night, instance, raise_on_error=False):
                 pass
         with dg.execute_job(dg.reconstructable(pages_job), instance, raise_on_error=False):
             pass

@@ -8,6 +8,7 @@ import dagster as dg
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
+from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.describing import calendar_name
 from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.orchestration.night import lots, probe
@@ -42,7 +43,10 @@ def nightly_schedule(town: Town, job: Job) -> dg.ScheduleDefinition:
         night = context.scheduled_execution_time.date().isoformat()
         for number, lot in enumerate(lots(changed, town.night.lot_size), start=1):
             yield dg.RunRequest(
-                run_key=f"{night}/{number}", asset_selection=lot, tags={"odp/night": night, "odp/trigger": "night"}
+                run_key=f"{night}/{number}",
+                asset_selection=lot,
+                asset_check_keys=checks_of(lot),
+                tags={"odp/night": night, "odp/trigger": "night"},
             )
         if not changed:
             yield dg.SkipReason("every source is unchanged; the releases were confirmed")
@@ -79,9 +83,11 @@ def _frequent(
         free = [dataset for dataset in datasets if not under_way(dataset, context.instance)]
         changed = probe(free, town, context.instance)
         for dataset in changed:
+            assets = [asset_key(dataset.id, stage) for stage in STAGES]
             yield dg.RunRequest(
                 run_key=f"{dataset.id}/{context.scheduled_execution_time.isoformat()}",
-                asset_selection=[asset_key(dataset.id, stage) for stage in STAGES],
+                asset_selection=assets,
+                asset_check_keys=checks_of(assets),
                 tags={DATASET_TAG: dataset.id, "odp/trigger": "calendar", "dagster/priority": "1"},
             )
         if not changed:

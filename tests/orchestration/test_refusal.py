@@ -7,9 +7,9 @@ import pytest
 
 from odpipeline.declaration import read_town
 from odpipeline.orchestration.building import definitions
+from odpipeline.orchestration.checks import CHECKS, checks_of
+from odpipeline.orchestration.keys import STAGES, asset_key
 from tests.towns import deliver, published_bytes, write_town
-
-EVALUATED = ("quarantine", "columns", "filled", "values", "keys")
 
 
 def run(folder: Path, instance: dg.DagsterInstance, keys: list[list[str]] | None = None) -> dg.ExecuteInProcessResult:
@@ -36,7 +36,7 @@ def test_a_good_delivery_materialises_the_four_assets(tmp_path, instance):
     result = run(write_town(tmp_path, "piscines"), instance)
     assert result.success
     assert materialised(result) == ["captured", "conformed", "staged", "published"]
-    assert checks(result) == dict.fromkeys((*EVALUATED, "privacy", "gate"), True)
+    assert checks(result) == dict.fromkeys(CHECKS, True)
 
 
 def test_a_failed_expectation_publishes_nothing(tmp_path, instance):
@@ -78,6 +78,15 @@ def test_an_unchanged_source_confirms_and_says_so(tmp_path, instance):
     assert materialised(result) == ["captured", "published"]
     [event] = [e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "published"]
     assert event.materialization.metadata["outcome"].value == "unchanged"
+    assert checks(result) == dict.fromkeys(CHECKS, True)  # what is planned and not told would look broken
+
+
+def test_an_unchanged_source_repeats_the_warnings_of_its_release(tmp_path, instance):
+    folder = write_town(tmp_path, "piscines")
+    declared = folder / "assets" / "sports" / "piscines.yaml"
+    declared.write_text(declared.read_text() + "freshness: {data: 1 h, column: jour}\n")
+    assert checks(run(folder, instance))["data_age"] is False
+    assert {name for name, passed in checks(run(folder, instance)).items() if not passed} == {"data_age"}
 
 
 def test_a_tightened_declaration_reaches_the_public_file_though_the_source_is_unchanged(tmp_path, instance):
@@ -110,3 +119,12 @@ def test_no_cell_reaches_an_event(tmp_path, instance):
     result = run(folder, instance)
     assert not result.success
     assert "Dupont-Secret" not in "".join(str(event) for event in result.all_events)
+
+
+def test_a_run_of_a_dataset_plans_its_own_checks_and_those_of_no_other_job(tmp_path):
+    folder = write_town(tmp_path, "piscines", "patinoires")
+    job = definitions(read_town(folder)).resolve_job_def("nightly")
+    assets = [asset_key("piscines", stage) for stage in STAGES]
+    chosen = job.get_subset(asset_selection=set(assets), asset_check_selection=set(checks_of(assets)))
+    assert [node.name for node in chosen.nodes] == ["piscines"]
+    assert len(checks_of(assets)) == len(CHECKS)
