@@ -9,6 +9,7 @@ import typer
 
 from odpipeline.cli.application import TownFolder, app
 from odpipeline.declaration import read_town
+from odpipeline.store import Store
 
 
 @app.command()
@@ -16,12 +17,14 @@ def serve(
     town: TownFolder = Path(),
     port: Annotated[int, typer.Option(help="The port on loopback.")] = 8080,
 ) -> None:
-    """Serve the published files and pages on loopback, as a preview."""
+    """Serve the published files, pages and the read API on loopback: a preview, or behind a proxy."""
     import uvicorn
 
     from odpipeline.portal.serving import application
 
-    uvicorn.run(application(read_town(town.resolve()).store_path), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(
+        application(Store(read_town(town.resolve()).store_path)), host="127.0.0.1", port=port, log_level="warning"
+    )
 
 
 @app.command()

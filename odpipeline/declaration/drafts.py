@@ -18,6 +18,7 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.positions import Parsed, Place, parse
 from odpipeline.declaration.table_schema import TableSchema
 from odpipeline.declaration.wording import fields, unknown, worded
+from odpipeline.declaration.words import DATASET_PATTERN
 from odpipeline.errors import Fault
 
 TOWN_FILE = "town.yaml"
@@ -34,7 +35,7 @@ _PLAIN: dict[str, Any] = {
     "personal_data": "none",
 }  # fmt: skip
 """A dataset without a fault, on which `defaults` are tried."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAME = re.compile(DATASET_PATTERN)
 _DEFAULTS: Place = ("defaults",)
 
 
@@ -140,7 +141,8 @@ def _files(root: Path, faults: list[Fault]) -> list[str]:
 def _name_faults(file: str) -> Iterator[Fault]:
     *folders, name = file.removeprefix(f"{ASSETS}/").removesuffix(".yaml").split("/")
     if not _NAME.fullmatch(name):
-        yield Fault(file, 0, f"the dataset's id {name!r} is the file's name; rename it to a-z, 0-9, - and _ only")
+        remedy = "rename it to a-z, 0-9, - and _ only, up to 100 of them, and to no device of Windows (con, nul…)"
+        yield Fault(file, 0, f"the dataset's id {name[:110]!r} is the file's name; {remedy}")
     if not folders:
         yield Fault(file, 0, f"the file has no theme; move it into a folder such as {ASSETS}/mobilite/")
     for folder in folders:

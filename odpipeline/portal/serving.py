@@ -1,28 +1,35 @@
-"""`odp serve`: the store's files over HTTP, as a preview or behind a proxy. Reads only, and only what is published.
+"""`odp serve`: the store's files and the read API over HTTP, as a preview or behind a proxy. Reads only what is public.
 
-A file by its stable address is that of one version from the first byte to the last: the alias is resolved once, before
+A file by its stable address is that of one version from the first byte to the last: the pointer is read once, before
 the file is opened, and `Content-Location` says to which version. Only known kinds of files are served; names with a
-leading dot (locks, files on their way) and whatever lies outside the store's folder do not exist.
+leading dot (locks, files on their way) and whatever lies outside the store's folder do not exist. What was withdrawn is
+gone (410), with the reason. `ETag` is the SHA-256 that the manifest vouches for; compressed answers have a weak one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount
-from starlette.staticfiles import PathLike, StaticFiles
+from starlette.staticfiles import NotModifiedResponse, PathLike, StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette_compress import CompressMiddleware, add_compress_type
 
-from odpipeline.store import layout
+from odpipeline import api
+from odpipeline.store import Store, layout
+from odpipeline.store.package import LICENCES
 
 CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8; header=present",
@@ -33,33 +40,51 @@ CONTENT_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/jsonl",
     ".jsonld": "application/ld+json",
+    ".sig": "application/json",
+    ".pem": "application/x-pem-file",
     ".atom": "application/atom+xml; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
 }
 """What is served, and as what; any other suffix does not exist. `header=present`: RFC 4180, section 3."""
+for _kind in (
+    "text/csv",
+    "application/geo+json",
+    "application/jsonl",
+    "application/ld+json",
+    "application/problem+json",
+):
+    add_compress_type(_kind)
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "cross-origin",
 }
 """On every answer, errors included."""
 
-_VERSION_FILE = re.compile(r"datasets/[^/]+/versions/[^/]+/[^/]+")
+_VERSION_FILE = re.compile(r"datasets/([^/]+)/versions/([^/]+)/([^/]+)")
+_LATEST = re.compile(r"datasets/([^/]+)/latest/([^/]+)")
+_OF_A_DATASET = re.compile(r"(?:datasets|quality)/([^/]+)/.+|(?:dataset|privacy|changes|feeds)/([^/.]+)[.][^/]+")
+_ALWAYS = frozenset({*layout.OF_A_GRAVE, "changelog.jsonl"})
 _FOR_EVER, _ASK_AGAIN = "public, max-age=31536000, immutable", "no-cache"
 
 
-def application(store_root: Path) -> Starlette:
-    """The ASGI application for the store in `store_root`, which need not exist yet."""
+def application(store: Store) -> Starlette:
+    """The ASGI application for `store`, whose folder need not exist yet."""
     anyone = Middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
         allow_headers=["Range", "If-None-Match", "If-Range"],
-        expose_headers=["ETag", "Content-Range", "Content-Length", "Content-Location", "Accept-Ranges"],
+        expose_headers=["ETag", "Content-Range", "Content-Length", "Content-Location", "Accept-Ranges", "Link"],
     )
-    return Starlette(routes=[Mount("/", _Published(store_root))], middleware=[Middleware(_Headers), anyone])
+    middleware = [Middleware(_Headers), anyone, Middleware(_WeakTags), Middleware(_Compressed)]
+    return Starlette(
+        routes=[*api.routes(store, store.root.with_name("served")), Mount("/", _Published(store.root))],
+        middleware=middleware,
+    )
 
 
 class _Headers:
@@ -78,6 +103,37 @@ class _Headers:
         await self._app(scope, receive, sent)
 
 
+class _WeakTags:
+    """A compressed answer has other bytes than the file: its tag is a weak one (RFC 9110, 8.8.1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and any(
+                n == b"content-encoding" for n, _ in message["headers"]
+            ):
+                message["headers"] = [
+                    (name, b"W/" + value if name == b"etag" and not value.startswith(b"W/") else value)
+                    for name, value in message["headers"]
+                ]
+            await send(message)
+
+        await self._app(scope, receive, sent)
+
+
+class _Compressed:
+    """Compresses (zstd, Brotli, gzip) what is asked for whole; a range is one of the file's own bytes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app, self._compressed = app, CompressMiddleware(app, minimum_size=1000)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ranged = any(name == b"range" for name, _ in scope.get("headers", ()))
+        await (self._app if ranged else self._compressed)(scope, receive, send)
+
+
 class _Published(StaticFiles):
     """Starlette's static files (Range, conditional requests) narrowed to what is published."""
 
@@ -88,27 +144,111 @@ class _Published(StaticFiles):
     async def check_config(self) -> None:
         """An empty town has no store yet: everything is 404 until it has one."""
 
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file at `path`; 410 for what was withdrawn."""
+        if (grave := self._grave(path)) is not None:
+            return _gone(grave)
+        return await super().get_response(path, scope)
+
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """The real place of `path`, aliases resolved; ("", None) for whatever is not to be seen."""
         wanted = layout.INDEX if path in (".", "") else path
         if any(part.startswith(".") for part in Path(wanted).parts) or Path(wanted).suffix not in CONTENT_TYPES:
             return "", None
+        if latest := _LATEST.fullmatch(wanted):
+            if (number := self._current(latest[1])) is None:
+                return "", None
+            wanted = layout.version(latest[1], number, latest[2])
         return super().lookup_path(wanted)
 
     def file_response(
         self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         """The file with its content type; a version's for ever, anything else to be asked for again."""
-        place = Path(full_path).relative_to(self._root).as_posix()
-        if _VERSION_FILE.fullmatch(place):
-            response = super().file_response(full_path, stat_result, scope, status_code)
-            response.headers["Cache-Control"] = _FOR_EVER if "/versions/" in scope["path"] else _ASK_AGAIN
-            response.headers["Content-Location"] = f"/{quote(place)}"
+        path = Path(full_path)
+        place = path.relative_to(self._root).as_posix()
+        if not (of_version := _VERSION_FILE.fullmatch(place)):
+            response = _whole(path, Request(scope))
         else:
-            response = _whole(Path(full_path), Request(scope))
+            response = self._of_version(path, stat_result, scope, status_code, of_version)
         if response.status_code != 304:
-            response.headers["Content-Type"] = CONTENT_TYPES[Path(full_path).suffix]
+            response.headers["Content-Type"] = CONTENT_TYPES[path.suffix]
         return response
+
+    def _of_version(
+        self, path: Path, stat_result: os.stat_result, scope: Scope, status_code: int, place: re.Match[str]
+    ) -> Response:
+        dataset, _, name = place.groups()
+        response: Response = FileResponse(path, status_code=status_code, stat_result=stat_result)
+        said = _manifest(path.parent)
+        if (sha256 := said.get("hashes", {}).get(name)) is not None:
+            response.headers["ETag"] = f'"{sha256}"'
+        by_version = "/versions/" in scope["path"]
+        response.headers["Cache-Control"] = _FOR_EVER if by_version and "erased" not in said else _ASK_AGAIN
+        response.headers["Content-Location"] = f"/{quote(place[0])}"
+        folder = quote(place[0].rpartition("/")[0])
+        links = [
+            f'</{folder}/{layout.PACKAGE}>; rel="describedby"',
+            f'</{folder}/{layout.RELEASE}>; rel="version-history"',
+        ]
+        links += [f'<{said["licence"]}>; rel="license"'] if said.get("licence") else []
+        links += [f'</datasets/{quote(dataset)}/latest/{quote(name)}>; rel="latest-version"'] if by_version else []
+        response.headers["Link"] = ", ".join(links)
+        if self.is_not_modified(response.headers, Request(scope).headers):
+            return NotModifiedResponse(response.headers)
+        return response
+
+    def _current(self, dataset: str) -> int | None:
+        """The version that the pointer names."""
+        if not layout.is_dataset(dataset):
+            return None
+        try:
+            return int(json.loads((self._root / layout.pointer(dataset)).read_bytes())["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _grave(self, path: str) -> dict[str, Any] | None:
+        """What was withdrawn that `path` is of: the tombstone, which is readable itself, with proof and changelog."""
+        found = _OF_A_DATASET.fullmatch(path)
+        dataset = (found[1] or found[2]) if found else None
+        if dataset is None or not layout.is_dataset(dataset) or Path(path).name in _ALWAYS:
+            return None
+        graves = [self._root / layout.tombstone(dataset)]
+        if (version := _VERSION_FILE.fullmatch(path)) and version[2].isdigit():
+            graves.append(self._root / layout.tombstone(dataset, int(version[2])))
+        for grave in graves:
+            try:
+                return dict(json.loads(grave.read_bytes()))
+            except (OSError, ValueError):
+                continue
+        return None
+
+
+def _gone(grave: dict[str, Any]) -> Response:
+    basis = f" ({grave['legal_basis']})" if grave.get("legal_basis") else ""
+    detail = f"{grave['reason']}{basis}"
+    body = {"type": "about:blank", "title": "Retiré / Gone", "status": 410, "detail": detail, "since": grave["at"]}
+    content = json.dumps(body, ensure_ascii=False).encode()
+    return Response(content, status_code=410, media_type="application/problem+json")
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Of the manifest of a version what its files' answers say; nothing when it cannot be read."""
+    manifest = folder / layout.RELEASE
+    try:
+        return _read(manifest, manifest.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+@lru_cache(maxsize=256)
+def _read(manifest: Path, _written: int) -> dict[str, Any]:
+    said = json.loads(manifest.read_bytes())
+    found: dict[str, Any] = {
+        "hashes": {file["name"]: file["sha256"] for file in said["files"]},
+        "licence": LICENCES.get(said["about"]["licence"], ("", None))[1],
+    }
+    return found | ({"erased": True} if said.get("erasures") else {})
 
 
 def _whole(path: Path, request: Request) -> Response:

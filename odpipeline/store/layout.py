@@ -64,6 +64,7 @@ import json
 import re
 from typing import Any
 
+from odpipeline.declaration.words import DATASET_PATTERN
 from odpipeline.errors import StoreError
 
 FORMAT = 1
@@ -76,7 +77,7 @@ OF_A_GRAVE = frozenset({TOMBSTONE, PROOF, f"{PROOF}.sig"})
 """All that may stand where something was taken away."""
 CATALOGUE, INDEX = "catalogue.jsonld", "index.html"
 
-_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_ID = re.compile(DATASET_PATTERN)
 _KEY = re.compile(r"[0-9a-f]{16}")
 _VERSION = re.compile(r"[1-9][0-9]*")
 
@@ -94,7 +95,7 @@ def home(dataset: str) -> str:
     if not is_dataset(dataset):
         raise StoreError(
             f"{dataset!r} cannot be a folder of the store",
-            mend="a dataset's identifier has lower-case letters, digits, hyphens and underscores only",
+            mend="an identifier has up to 100 lower-case letters, digits, - and _, and is no device of Windows (con, nul…)",
         )
     return f"datasets/{dataset}"
 

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def address(store: Store) -> Iterator[str]:
     """A real server on a free port of loopback."""
-    config = uvicorn.Config(application(store.root), host="127.0.0.1", port=0, log_level="warning")
+    config = uvicorn.Config(application(store), host="127.0.0.1", port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

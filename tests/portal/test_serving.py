@@ -95,3 +95,37 @@ def test_an_empty_town_answers_404(address, store):
     shutil.rmtree(store.root)
     assert status(address, "/") == 404
     assert status(address, "/datasets/parkings/latest/parkings.csv") == 404
+
+
+def test_a_version_file_has_the_hash_of_its_manifest_and_links(address, store):
+    url = f"{address}/datasets/parkings/versions/1/parkings.csv"
+    answer = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=10)
+    [file] = [one for one in store.version("parkings", 1).files if one.name == "parkings.csv"]
+    assert answer.headers["ETag"] == f'"{file.sha256}"'
+    assert answer.links["latest-version"]["url"] == "/datasets/parkings/latest/parkings.csv"
+    assert answer.links["describedby"]["url"] == "/datasets/parkings/versions/1/datapackage.json"
+    assert answer.links["license"]["url"].endswith(".pdf")
+    again = requests.get(url, headers={"If-None-Match": answer.headers["ETag"]}, timeout=10)
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "br"])
+def test_texts_are_compressed_whole_with_a_weak_tag_and_ranges_are_not(address, encoding):
+    url = f"{address}/datasets/parkings/latest/parkings.csv"
+    packed = requests.get(url, headers={"Accept-Encoding": encoding}, timeout=10, stream=True)
+    assert packed.headers["Content-Encoding"] == encoding
+    assert packed.headers["ETag"].startswith('W/"')
+    known = {"Accept-Encoding": encoding, "If-None-Match": packed.headers["ETag"]}
+    assert requests.get(url, headers=known, timeout=10).status_code == 304
+    part = requests.get(url, headers={"Accept-Encoding": encoding, "Range": "bytes=0-1"}, timeout=10)
+    assert (part.status_code, part.content, part.headers.get("Content-Encoding")) == (206, b"id", None)
+    whole = requests.get(url.replace(".csv", ".parquet"), headers={"Accept-Encoding": encoding}, timeout=10)
+    assert "Content-Encoding" not in whole.headers
+
+
+def test_latest_follows_the_pointer_even_where_the_alias_lags_behind(address, store):
+    link = store.root / "datasets/parkings/latest"
+    link.unlink()
+    link.symlink_to("versions/1")
+    answer = requests.get(f"{address}/datasets/parkings/latest/parkings.csv", timeout=10)
+    assert answer.headers["Content-Location"] == "/datasets/parkings/versions/2/parkings.csv"

@@ -221,7 +221,7 @@ def test_a_store_of_a_later_format_is_not_guessed_at(store, tmp_path):
     assert "it is written in another format of the store; this odpipeline knows format 1" in said
 
 
-@pytest.mark.parametrize("identifier", ["../x", "A", "a/b", ".hidden", ""])
+@pytest.mark.parametrize("identifier", ["../x", "A", "a/b", ".hidden", "", "con", "lpt1", "é", "e\u0301", "a" * 101])
 def test_an_identifier_never_leaves_its_folder(store, identifier):
     with pytest.raises(StoreError, match="cannot be a folder of the store"):
         store.current(identifier)

@@ -1,0 +1,116 @@
+"""A query on the current version of a dataset → rows, on a DuckDB that can read that one file and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from odpipeline.api.grammar import Misunderstood, Query
+from odpipeline.duck import literal, quote
+from odpipeline.store import Release
+
+MOST_ROWS = 10_000
+"""The most rows of one answer."""
+SECONDS = 10.0
+"""How long one query may take."""
+AT_ONCE = 4
+"""How many queries are answered at a time; the next ones wait for so many seconds, then are told to come back."""
+PATIENCE = 5.0
+_OPEN = 32
+_MEMORY = "256MB"
+
+
+class Busy(Exception):
+    """Too many queries at a time, or one that takes too long."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of one page, and how many there are in all; None where rows were gathered."""
+
+    rows: pa.Table
+    total: int | None
+
+
+class Tables:
+    """The open databases, one for each version that was asked for lately; each sees its own file only."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, duckdb.DuckDBPyConnection] = OrderedDict()
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+
+    def answer(self, parquet: Path, query: Query, limit: int, offset: int) -> Answer:
+        """The page of `query` on the rows of `parquet`.
+
+        Raises: Misunderstood when values do not go together, Busy.
+        """
+        with self._place(), _in_time(self._cursor(parquet)) as cursor:
+            try:
+                rows = cursor.execute(query.sql(limit, offset)).to_arrow_table()
+                where = f" WHERE {query.where}" if query.where else ""
+                total = None if query.aggregated else cursor.execute(f"SELECT count(*) FROM rows{where}").fetchone()
+            except duckdb.InterruptException:
+                raise Busy(f"the query takes longer than {SECONDS:g} s; ask for less") from None
+            except duckdb.OutOfMemoryException:
+                raise Busy("the query needs more memory than one may have; ask for less") from None
+            except duckdb.Error:  # its message may quote the request
+                raise Misunderstood("where", "values and columns do not go together: compare texts with texts, "
+                                    "numbers with numbers, dates with '2026-01-31'") from None  # fmt: skip
+        return Answer(rows, int(total[0]) if total else None)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=PATIENCE):
+            raise Busy("too many queries at a time; try again in a moment")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _cursor(self, parquet: Path) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if (connection := self._open.get(parquet)) is None:
+                connection = self._open[parquet] = _locked(parquet)
+                while len(self._open) > _OPEN:
+                    self._open.popitem(last=False)  # closed when its last cursor is
+            self._open.move_to_end(parquet)
+            return connection.cursor()
+
+
+def _locked(parquet: Path) -> duckdb.DuckDBPyConnection:
+    """A database with the view `rows` of the file, which from then on reads nothing else and changes no setting."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={"memory_limit": _MEMORY, "threads": "1", "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false", "temp_directory": ""},
+    )  # fmt: skip
+    connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+    connection.execute(f"CREATE VIEW {quote('rows')} AS SELECT * FROM read_parquet({literal(parquet)})")
+    connection.execute(f"SET allowed_paths = [{literal(parquet)}]; SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+@contextmanager
+def _in_time(cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    timer = threading.Timer(SECONDS, cursor.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield cursor
+    finally:
+        timer.cancel()
+        cursor.close()
+
+
+def parquet_of(release: Release, folder: Path) -> Path:
+    """The Parquet of a release whose files are in `folder`."""
+    return folder / f"{release.dataset}.parquet"

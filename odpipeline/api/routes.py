@@ -1,0 +1,208 @@
+"""The addresses below `/api/v1/`, and what each answers; errors are problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from odpipeline.api import describing, spelling
+from odpipeline.api.answering import MOST_ROWS, Busy, Tables, parquet_of
+from odpipeline.api.grammar import Misunderstood, understood
+from odpipeline.errors import StoreError
+from odpipeline.store import Release, Store, layout
+from odpipeline.store.package import LICENCES
+
+BASE = "/api/v1"
+USUAL_ROWS = 100
+"""How many rows an answer has when nothing is said."""
+_FARTHEST = 10_000_000
+_PARAMETERS = ("select", "where", "group_by", "order", "limit", "offset", "format")
+
+
+def routes(store: Store, copies: Path) -> list[Route]:
+    """The routes over the current versions of `store`; of a store that is elsewhere, files are kept in `copies`."""
+    api = _Api(store, copies)
+    paths = {
+        f"{BASE}/": api.page,
+        f"{BASE}/openapi.json": api.openapi,
+        f"{BASE}/datasets": api.datasets,
+        f"{BASE}/{{dataset}}": api.dataset,
+        f"{BASE}/{{dataset}}/records": api.records,
+    }
+    return [Route(path, endpoint, methods=["GET"]) for path, endpoint in paths.items()]
+
+
+class _Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.response = _problem(status, title, detail, **more)
+
+
+class _Api:
+    def __init__(self, store: Store, copies: Path) -> None:
+        self._store, self._copies, self._tables = store, copies, Tables()
+
+    async def page(self, request: Request) -> Response:
+        """What the API is, for people."""
+        english = request.query_params.get("lang") == "en"
+        releases = await run_in_threadpool(self._current)
+        return Response(describing.page(releases, english=english), media_type="text/html; charset=utf-8")
+
+    async def openapi(self, request: Request) -> Response:
+        """What the API is, for machines."""
+        releases = await run_in_threadpool(self._current)
+        return _json(request, describing.openapi(releases, USUAL_ROWS, MOST_ROWS))
+
+    async def datasets(self, request: Request) -> Response:
+        """Every dataset that is public."""
+        releases = await run_in_threadpool(self._current)
+        return _json(request, {"datasets": [describing.summary(release) for release in releases]})
+
+    async def dataset(self, request: Request) -> Response:
+        """One dataset: its schema, its version."""
+        try:
+            release = await run_in_threadpool(self._release, request.path_params["dataset"])
+        except _Refused as refused:
+            return refused.response
+        return _json(request, describing.summary(release) | {"schema": dict(release.schema)})
+
+    async def records(self, request: Request) -> Response:
+        """Rows of one dataset."""
+        return await run_in_threadpool(self._records, request)
+
+    def _records(self, request: Request) -> Response:
+        try:
+            release = self._release(request.path_params["dataset"])
+            return self._answered(request, release)
+        except _Refused as refused:
+            return refused.response
+        except Misunderstood as error:
+            return _problem(400, "The request is not understood", error.detail, parameter=error.parameter)
+        except Busy as error:
+            answer = _problem(503, "Busy", str(error))
+            answer.headers["Retry-After"] = "5"
+            return answer
+
+    def _answered(self, request: Request, release: Release) -> Response:
+        said = _parameters(request)
+        tag = _tag(release, said)
+        if _known(request, tag):
+            return Response(status_code=304, headers={"ETag": tag})
+        limit = _number(said, "limit", USUAL_ROWS, MOST_ROWS)
+        offset = _number(said, "offset", 0, _FARTHEST)
+        query = understood(said, release.columns)
+        folder = self._store.fetched(release, self._copies / release.dataset / str(release.version))
+        answer = self._tables.answer(parquet_of(release, folder), query, limit, offset)
+        headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept"}
+        links = [f'<{licence}>; rel="license"'] if (licence := _licence(release)) else []
+        described = layout.version(release.dataset, release.version, layout.PACKAGE)
+        links.append(f'</{described}>; rel="describedby"')
+        if answer.total is not None and offset + limit < answer.total:
+            following = f"{request.url.path}?{urlencode({**said, 'limit': limit, 'offset': offset + limit})}"
+            links.append(f'<{following}>; rel="next"')
+        headers["Link"] = ", ".join(links)
+        about = {"dataset": release.dataset, "version": release.version, "total": answer.total}
+        kind = _format(request, said)
+        content = _spelled(kind, answer.rows, about, release)
+        return Response(content, media_type=spelling.FORMATS[kind], headers=headers)
+
+    def _current(self) -> list[Release]:
+        found = (self._store.current(name) for name in self._store.datasets())
+        return [release for release in found if release is not None]
+
+    def _release(self, dataset: str) -> Release:
+        if not layout.is_dataset(dataset):
+            raise _Refused(404, "Not found", "there is no such dataset; see /api/v1/datasets")
+        try:
+            if grave := self._store.tombstone(dataset):
+                basis = f" ({grave.legal_basis})" if grave.legal_basis else ""
+                raise _Refused(410, "Gone", f"withdrawn on {grave.at:%Y-%m-%d}: {grave.reason}{basis}")
+            release = self._store.current(dataset)
+        except StoreError:
+            raise _Refused(500, "Not readable", "the dataset cannot be read at the moment") from None
+        if release is None:
+            raise _Refused(404, "Not found", "there is no such dataset; see /api/v1/datasets")
+        return release
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    said: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in _PARAMETERS:
+            raise Misunderstood(name[:40], f"there is no such parameter; there are {', '.join(_PARAMETERS)}")
+        if name in said:
+            raise Misunderstood(name, "it is said twice")
+        said[name] = value
+    return said
+
+
+def _number(said: Mapping[str, str], name: str, usual: int, most: int) -> int:
+    text = said.get(name, str(usual))
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > most:
+        raise Misunderstood(name, f"it is a whole number from 0 to {most}")
+    return int(text)
+
+
+def _format(request: Request, said: Mapping[str, str]) -> str:
+    if (named := said.get("format")) is not None:
+        if named not in spelling.FORMATS:
+            raise Misunderstood("format", f"it is one of {', '.join(spelling.FORMATS)}")
+        return named
+    wanted = request.headers.get("accept", "")
+    for kind, media in spelling.FORMATS.items():
+        if media.partition(";")[0] in wanted:
+            return kind
+    return "json"
+
+
+def _spelled(kind: str, rows: Any, about: Mapping[str, Any], release: Release) -> bytes:
+    if kind == "csv":
+        return spelling.as_csv(rows)
+    if kind == "parquet":
+        return spelling.as_parquet(rows)
+    if kind == "json":
+        return spelling.as_json(rows, about)
+    for field in release.schema["fields"]:
+        if field["type"] in ("geojson", "geopoint") and field["name"] in rows.column_names:
+            spelled = field["type"] + (f"/{field['format']}" if field.get("format") else "")
+            return spelling.as_geojson(rows, field["name"], spelled)
+    raise Misunderstood("format", "there is no geometry among the selected columns; ask for json or csv")
+
+
+def _tag(release: Release, said: Mapping[str, str]) -> str:
+    asked = hashlib.sha256(json.dumps(sorted(said.items())).encode()).hexdigest()[:16]
+    return f'"{release.content_hash[:32]}-{asked}"'
+
+
+def _known(request: Request, tag: str) -> bool:
+    return tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
+
+
+def _licence(release: Release) -> str | None:
+    return LICENCES.get(release.about["licence"], ("", None))[1]
+
+
+def _json(request: Request, content: Mapping[str, Any]) -> Response:
+    body = json.dumps(content, ensure_ascii=False, default=str).encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if _known(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _problem(status: int, title: str, detail: str, **more: Any) -> Response:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    content = json.dumps(body, ensure_ascii=False).encode()
+    return Response(content, status_code=status, media_type="application/problem+json")

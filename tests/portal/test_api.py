@@ -1,0 +1,257 @@
+"""The read API answers a small part of SQL over the current versions, the same as plain SQL would, and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from odpipeline import acts
+from odpipeline.api import answering
+from odpipeline.api.grammar import DEEPEST, Misunderstood, understood
+from odpipeline.store import Store
+from tests.store.making import a_dataset, parkings, published
+
+COLUMNS = ("id", "nom", "places", "releve_le")
+
+
+def ask(address: str, dataset: str = "parkings", **said: Any) -> requests.Response:
+    return requests.get(f"{address}/api/v1/{dataset}/records", params=said, timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("said", "sql"),
+    [
+        ({"select": "id,places", "order": "id", "limit": 5}, "SELECT id, places FROM t ORDER BY id LIMIT 5"),
+        ({"select": "id", "where": "places between 30 and 33 or nom like '%7'", "order": "id DESC", "limit": 3},
+         "SELECT id FROM t WHERE places BETWEEN 30 AND 33 OR nom LIKE '%7' ORDER BY id DESC LIMIT 3"),
+        ({"select": "count(*) AS n, sum(places) AS s, avg(places) AS a"},
+         "SELECT count(*) AS n, sum(places) AS s, avg(places) AS a FROM t"),
+        ({"select": "length(nom) AS l, count(*) AS n", "group_by": "length(nom)", "order": "n desc, l"},
+         "SELECT length(nom) AS l, count(*) AS n FROM t GROUP BY ALL ORDER BY n DESC, l"),
+        ({"select": "id", "where": "not (id > 3) and id in (1, 2, 9) and releve_le >= '2026-01-01'", "order": "id"},
+         "SELECT id FROM t WHERE id IN (1, 2) ORDER BY id"),
+        ({"select": "id * 2 + 1 AS x", "where": "nom is not null and lower(nom) = 'parking 4'"}, "SELECT 9 AS x"),
+        ({"select": "min(releve_le) AS d, count(distinct nom) AS n", "where": "id < 0"},
+         "SELECT NULL AS d, 0 AS n"),
+    ],
+)  # fmt: skip
+def test_answers_are_those_of_plain_sql(address: str, store: Store, said: dict[str, Any], sql: str) -> None:
+    file = store.current("parkings").folder / "parkings.parquet"  # type: ignore[union-attr]
+    with duckdb.connect() as plain:
+        plain.execute(f"CREATE VIEW t AS FROM '{file}'")
+        cursor = plain.execute(sql)
+        names = [column[0] for column in cursor.description]
+        expected = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    answer = ask(address, **said)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["rows"] == expected
+
+
+def test_pages_follow_each_other(address: str) -> None:
+    first = ask(address, select="id", order="id", limit=1000)
+    assert (first.json()["total"], len(first.json()["rows"])) == (1200, 1000)
+    second = requests.get(address + first.links["next"]["url"], timeout=20)
+    assert len(second.json()["rows"]) == 200
+    assert "next" not in second.links
+    assert first.links["license"]["url"].startswith("https://")
+    assert requests.get(address + first.links["describedby"]["url"], timeout=20).json()["name"] == "parkings"
+
+
+def test_the_four_formats_hold_the_same_rows(address: str, tmp_path: Path) -> None:
+    said = {"select": "id,nom", "order": "id", "limit": 3}
+    rows = ask(address, **said).json()["rows"]
+    text = ask(address, format="csv", **said)
+    assert text.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+    assert [row["nom"] for row in csv.DictReader(io.StringIO(text.text))] == [row["nom"] for row in rows]
+    parquet = ask(address, format="parquet", **said).content
+    assert pq.read_table(io.BytesIO(parquet)).to_pylist() == rows
+    wanted = requests.get(f"{address}/api/v1/parkings/records?limit=1", headers={"Accept": "text/csv"}, timeout=20)
+    assert wanted.headers["Content-Type"].startswith("text/csv")
+    assert ask(address, format="geojson").json()["parameter"] == "format"
+
+
+def test_points_are_features(address: str, store: Store, tmp_path: Path) -> None:
+    dataset = a_dataset("bornes", fields=[{"name": "id", "type": "integer"}, {"name": "ou", "type": "geopoint"}])
+    published(store, tmp_path / "b", "SELECT 1 AS id, '2.5, 48.5' AS ou UNION ALL SELECT 2, NULL", dataset=dataset)
+    found = ask(address, "bornes", format="geojson", order="id").json()
+    assert found["features"][0] == {
+        "type": "Feature", "geometry": {"type": "Point", "coordinates": [2.5, 48.5]}, "properties": {"id": 1},
+    }  # fmt: skip
+    assert found["features"][1]["geometry"] is None
+
+
+HOSTILE = [
+    "read_csv('/etc/passwd')", "id; drop table rows", "(select 1)", "id from rows", "id -- x", "getenv('HOME')",
+    "pragma_version()", "id union select 1", "rows.id", "system.id", "$1", "id::blob", "list_value(id)", "id over ()",
+    "case when 1=1 then id end", "*, id", "current_setting('x')", "id limit 3", "exists (select 1)", "'a' || id",
+    "x'00'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("parameter", ["select", "where", "order", "group_by"])
+def test_whatever_is_on_no_list_is_refused(text: str, parameter: str) -> None:
+    said = {parameter: text} | ({"select": "count(*)"} if parameter == "group_by" else {})
+    try:
+        query = understood(said, COLUMNS)
+    except Misunderstood:
+        return
+    assert text == "id -- x"  # a comment says nothing, and does not get through
+    assert "--" not in query.sql(1, 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    said=st.fixed_dictionaries(
+        {}, optional={name: st.text(max_size=60) for name in ("select", "where", "order", "group_by")}
+    )
+)
+def test_no_text_gets_through_that_was_not_written_here(said: dict[str, str]) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE rows (id BIGINT, nom VARCHAR, places BIGINT, releve_le TIMESTAMP)")
+        try:
+            sql = understood(said, COLUMNS).sql(10, 0)
+        except Misunderstood:
+            return
+        statements = connection.extract_statements(sql)
+        assert [statement.type.name for statement in statements] == ["SELECT"]
+
+
+words = st.sampled_from(
+    ["id", "nom", "'x'", "1", "-2.5", "and", "or", "not", "(", ")", "=", "<", "like", "in", "between", "is", "null",
+     "+", "*", "count", "sum", ",", "lower", "desc", "select", "from", "rows", ";", "--", "/*", "union", "date"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(said=st.fixed_dictionaries({"where": st.lists(words, max_size=12).map(" ".join)}))
+def test_what_looks_like_sql_is_read_or_refused(said: dict[str, str]) -> None:
+    test_no_text_gets_through_that_was_not_written_here.hypothesis.inner_test(said)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("said", "parameter", "detail"),
+    [
+        ({"where": "plcaes > 3"}, "where", "there is no column 'plcaes'; did you mean places?"),
+        ({"where": "(" * (DEEPEST + 5) + "1" + ")" * (DEEPEST + 5) + " = id"}, "where", "nested too deeply"),
+        ({"where": "id = 'zéro'"}, "where", "values and columns do not go together"),
+        ({"where": "a" * 3000}, "where", "longer than 2000 characters"),
+        ({"select": "nom, count(*)"}, "group_by", "nom is neither gathered nor in group_by"),
+        ({"select": "sum(sum(places))"}, "select", "not into another one"),
+        ({"where": "count(*) > 1"}, "where", "gathers rows"),
+        ({"limit": "10001"}, "limit", "from 0 to 10000"),
+        ({"limit": "-1"}, "limit", "whole number"),
+        ({"offset": "٣"}, "offset", "whole number"),
+        ({"format": "xml"}, "format", "json, csv, geojson, parquet"),
+        ({"colour": "1"}, "colour", "there is no such parameter"),
+    ],
+)
+def test_what_is_not_understood_is_said_with_its_place(
+    address: str, said: dict[str, str], parameter: str, detail: str
+) -> None:
+    answer = ask(address, **said)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["parameter"] == parameter
+    assert detail in answer.json()["detail"]
+
+
+def test_a_query_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "many.parquet"
+    duckdb.execute(f"COPY (SELECT range AS id, 'Parking ' || range AS nom FROM range(2000000)) TO '{file}'")
+    monkeypatch.setattr(answering, "SECONDS", 0.02)
+    query = understood({"select": "sum(length(upper(lower(nom)))) AS s", "where": "nom like '%9%8%'"}, ("id", "nom"))
+    with pytest.raises(answering.Busy, match="takes longer than"):
+        answering.Tables().answer(file, query, 1, 0)
+
+
+def test_a_database_sees_its_own_file_only(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine.parquet", tmp_path / "other.parquet"
+    for file in (mine, other):
+        duckdb.execute(f"COPY (SELECT 1 AS id) TO '{file}' (FORMAT parquet)")
+    cursor = answering.Tables()._cursor(mine)
+    assert cursor.execute("SELECT id FROM rows").fetchall() == [(1,)]
+    for sql in (
+        f"FROM '{other}'",
+        "FROM read_text('/etc/hostname')",
+        "SET memory_limit = '9GB'",
+        f"COPY rows TO '{tmp_path}/out.csv'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+    ):
+        with pytest.raises(duckdb.Error):
+            cursor.execute(sql).fetchall()
+
+
+def test_what_is_known_already_is_not_sent_again_until_it_changes(address: str, store: Store, tmp_path: Path) -> None:
+    url = f"{address}/api/v1/parkings/records?select=count(*)%20AS%20n"
+    first = requests.get(url, timeout=20)
+    again = requests.get(url, headers={"If-None-Match": first.headers["ETag"]}, timeout=20)
+    assert again.status_code == 304
+    published(store, tmp_path / "n", parkings(7, places=50))
+    fresh = requests.get(url, headers={"If-None-Match": first.headers["ETag"]}, timeout=20)
+    assert fresh.json() == {"dataset": "parkings", "version": 3, "total": None, "rows": [{"n": 7}]}
+
+
+def test_readers_see_one_version_while_others_come(address: str, store: Store, tmp_path: Path) -> None:
+    wrong: list[Any] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            said = ask(address, select="count(*) AS n, min(places) AS p").json()
+            n, p = said["rows"][0]["n"], said["rows"][0]["p"]
+            if (n, p) not in {(1200, 21), *((10 + k, 100 + k + 1) for k in range(6))}:
+                wrong.append(said)
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for k in range(6):
+        published(store, tmp_path / f"k{k}", parkings(10 + k, places=100 + k))
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+
+
+def test_datasets_schemas_and_openapi_are_told(address: str) -> None:
+    names = [one["dataset"] for one in requests.get(f"{address}/api/v1/datasets", timeout=20).json()["datasets"]]
+    assert names == ["budget", "parkings"]
+    one = requests.get(f"{address}/api/v1/parkings", timeout=20).json()
+    assert [field["name"] for field in one["schema"]["fields"]] == list(COLUMNS)
+    document = requests.get(f"{address}/api/v1/openapi.json", timeout=20).json()
+    assert document["openapi"] == "3.1.0"
+    schema = document["paths"]["/api/v1/parkings/records"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert schema["schema"]["properties"]["rows"]["items"]["properties"]["places"]["type"] == ["integer", "null"]
+    page = requests.get(f"{address}/api/v1/?lang=en", timeout=20)
+    assert "Query the data" in page.text
+    assert "Budget &lt;primitif&gt;" in page.text
+
+
+@pytest.mark.parametrize("dataset", ["inconnu", "..", "PARKINGS", "a" * 300, "con%00"])
+def test_what_is_not_there_is_not_found(address: str, dataset: str) -> None:
+    assert requests.get(f"{address}/api/v1/{dataset}/records", timeout=20).status_code == 404
+
+
+def test_what_was_withdrawn_is_gone_with_its_reason(address: str, store: Store) -> None:
+    grave = acts.Withdrawal("parkings", None, tuple(store.versions("parkings")), 0)._tombstone("arrêté", "RGPD 17")
+    store.withdraw(grave)
+    for path in ("/api/v1/parkings/records", "/datasets/parkings/latest/parkings.csv", "/dataset/parkings.html",
+                 "/datasets/parkings/versions/1/parkings.csv", "/datasets/parkings/current.json"):  # fmt: skip
+        answer = requests.get(address + path, timeout=20)
+        assert answer.status_code == 410, path
+        assert "arrêté (RGPD 17)" in answer.json()["detail"]
+    assert requests.get(f"{address}/datasets/parkings/tombstone.json", timeout=20).json()["reason"] == "arrêté"
+    assert requests.get(f"{address}/datasets/parkings/withdrawal-proof.json", timeout=20).status_code == 200
+    assert requests.get(f"{address}/datasets/budget/latest/budget.csv", timeout=20).status_code == 200
