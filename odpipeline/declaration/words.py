@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 DATASET_PATTERN = r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)[a-z0-9][a-z0-9_-]{0,99}"
-"""An identifier of a dataset: the name of its files everywhere, so that it is none that Windows keeps for its devices."""
+"""An identifier of a dataset, which names its files everywhere: none that Windows keeps for its devices."""
 _UNITS = {
     "s": 1,
     "min": 60,

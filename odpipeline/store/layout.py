@@ -95,7 +95,7 @@ def home(dataset: str) -> str:
     if not is_dataset(dataset):
         raise StoreError(
             f"{dataset!r} cannot be a folder of the store",
-            mend="an identifier has up to 100 lower-case letters, digits, - and _, and is no device of Windows (con, nul…)",
+            mend="an identifier has up to 100 of a-z, 0-9, - and _, and is no device of Windows (con, nul…)",
         )
     return f"datasets/{dataset}"
 

@@ -13,13 +13,13 @@ def test_one_id_in_two_folders_names_both_places(town):
     ]
 
 
-@pytest.mark.parametrize("name", ["Parkings", "parkings 2", "été", "-x"])
+@pytest.mark.parametrize("name", ["Parkings", "parkings 2", "été", "-x", "con", "a" * 101])
 def test_an_id_has_small_letters_digits_and_hyphens(town, name):
     town.parkings(file=f"assets/mobilite/{name}.yaml")
     assert town.faults() == [
         (
             f"assets/mobilite/{name}.yaml: the dataset's id {name!r} is the file's name; rename it to a-z, "
-            f"0-9, - and _ only"
+            f"0-9, - and _ only, up to 100 of them, and to no device of Windows (con, nul…)"
         )
     ]
 
