@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NIGHT ?= 1
 
-.PHONY: nightly ui test lint lock docs bench clean
+.PHONY: nightly ui test lint lock docs pictures bench clean
 
 nightly: $(VENV)/ready   ## the sample town's whole night, through Dagster (NIGHT=1, 2, 3)
 	@$(BIN)/python -m tests.simulators --night $(NIGHT) -- $(BIN)/odp run --night; status=$$?; \
@@ -29,6 +29,9 @@ lock: $(VENV)/ready      ## refresh requirements.lock from pyproject.toml
 
 docs: $(VENV)/ready      ## refresh the generated reference
 	$(BIN)/python -m docs.generate
+
+pictures: $(VENV)/ready  ## take the documentation's pictures again; minutes, needs chromium
+	$(BIN)/python -m docs.screenshots
 
 bench: $(VENV)/ready     ## the benchmarks; minutes
 	$(BIN)/python -m benchmarks.flow
