@@ -83,7 +83,7 @@ class Night(Closed):
     lot_size: int = Field(default=20, ge=1)
     """How many datasets one run takes."""
     retries: int = Field(default=2, ge=0)
-    """How often a dataset of the night is tried again whose system does not answer."""
+    """How often the scheduled night tries a dataset again whose system does not answer."""
     pause: Duration = Field(default="5 min", validate_default=True)
     """How long to wait before each of those tries."""
     keep_runs: Duration = Field(default="30 days", validate_default=True)

@@ -133,10 +133,9 @@ def variables(town: Town) -> Iterator[Line]:
         if os.environ.get(name, "").strip():
             yield Line(f"${name}", State.OK, "set")
         else:
-            what = f"not set, and {', '.join(places[:3])}{' and others need' if places[3:] else ' need(s)'} it"
-            yield Line(
-                f"${name}", State.FAULT, what, "set it in the environment of the service, never in a file of git"
-            )
+            what = f"not set; needed by: {', '.join(places[:3])}{' and others' if places[3:] else ''}"
+            mend = "set it in the environment of the service, never in a file of git"
+            yield Line(f"${name}", State.FAULT, what, mend)
 
 
 def store(town: Town) -> Iterator[Line]:

@@ -24,7 +24,17 @@ from odpipeline.monitoring.freshness import freshness
 from odpipeline.orchestration import metadata
 from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs, unasked
 from odpipeline.orchestration.describing import described, of_declaration
-from odpipeline.orchestration.keys import CATALOGUE, PORTAL, STAGES, asset_key, plain, pool, system_key
+from odpipeline.orchestration.keys import (
+    CATALOGUE,
+    NIGHT,
+    PORTAL,
+    STAGES,
+    TRIGGER_TAG,
+    asset_key,
+    plain,
+    pool,
+    system_key,
+)
 from odpipeline.orchestration.resources import zones
 from odpipeline.quality import QualityReport, RunReport, run_reports
 from odpipeline.store import Release, Staged
@@ -150,7 +160,7 @@ def _run(
                 if isinstance(reached, _ENDS[last]):
                     return
     except SourceUnavailable as error:
-        raise _again(context, dataset, town, error) from None
+        raise _again(context, town, error) from None
     except OdpError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     if verdict and not verdict.accepted and not verdict.held:  # what waits for a person has not failed
@@ -158,9 +168,10 @@ def _run(
         raise dg.Failure(f"{dataset.id}: refused, the last good release stays served: {reasons}", allow_retries=False)
 
 
-def _again(context: dg.AssetExecutionContext, dataset: Dataset, town: Town, error: SourceUnavailable) -> Exception:
-    """A system that does not answer may do so in some minutes; a frequent dataset has its next tick for that."""
-    if dataset.schedule == "nightly" and context.op_execution_context.retry_number < town.night.retries:
+def _again(context: dg.AssetExecutionContext, town: Town, error: SourceUnavailable) -> Exception:
+    """A system that does not answer may do so in some minutes: the night waits, a person and a next tick do not."""
+    scheduled = context.run.tags.get(TRIGGER_TAG) == NIGHT
+    if scheduled and context.op_execution_context.retry_number < town.night.retries:
         context.log.warning(f"to be tried again: {error}")
         return dg.RetryRequested(town.night.retries, seconds_to_wait=town.night.pause.total_seconds())
     return dg.Failure(str(error), allow_retries=False)

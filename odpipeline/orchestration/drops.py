@@ -17,7 +17,7 @@ from odpipeline.declaration.source import FolderSource
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
 from odpipeline.orchestration.checks import checks_of
-from odpipeline.orchestration.keys import STAGES, asset_key
+from odpipeline.orchestration.keys import DROP, STAGES, TRIGGER_TAG, asset_key
 from odpipeline.orchestration.schedules import DATASET_TAG, Job, under_way
 
 _SECONDS = 60
@@ -53,7 +53,7 @@ def drop_sensors(town: Town, job: Job) -> list[dg.SensorDefinition]:
                     run_key=f"{dataset.id}/{seen}",
                     asset_selection=assets,
                     asset_check_keys=checks_of(assets),
-                    tags={DATASET_TAG: dataset.id, "odp/trigger": "drop"},
+                    tags={DATASET_TAG: dataset.id, TRIGGER_TAG: DROP},
                 )
         context.update_cursor(json.dumps({dataset.id: known[dataset.id] for dataset in dropped}))
         if not asked:

@@ -12,6 +12,9 @@ from odpipeline.declaration.dataset import Dataset
 STAGES = ("captured", "conformed", "staged", "published")
 """The four assets of a dataset, in the order of the flow."""
 
+TRIGGER_TAG, NIGHT, CALENDAR, DROP = "odp/trigger", "night", "calendar", "drop"
+"""The tag of a run that says what asked for it, and its values; a run that a person starts has none."""
+
 CATALOGUE, PORTAL = dg.AssetKey("catalogue"), dg.AssetKey("portal")
 
 

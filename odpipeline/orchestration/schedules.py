@@ -10,7 +10,7 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.describing import calendar_name
-from odpipeline.orchestration.keys import STAGES, asset_key
+from odpipeline.orchestration.keys import CALENDAR, NIGHT, STAGES, TRIGGER_TAG, asset_key
 from odpipeline.orchestration.night import lots, probe
 
 Job = Any
@@ -46,7 +46,7 @@ def nightly_schedule(town: Town, job: Job) -> dg.ScheduleDefinition:
                 run_key=f"{night}/{number}",
                 asset_selection=lot,
                 asset_check_keys=checks_of(lot),
-                tags={"odp/night": night, "odp/trigger": "night"},
+                tags={"odp/night": night, TRIGGER_TAG: NIGHT},
             )
         if not changed:
             yield dg.SkipReason("every source is unchanged; the releases were confirmed")
@@ -88,7 +88,7 @@ def _frequent(
                 run_key=f"{dataset.id}/{context.scheduled_execution_time.isoformat()}",
                 asset_selection=assets,
                 asset_check_keys=checks_of(assets),
-                tags={DATASET_TAG: dataset.id, "odp/trigger": "calendar", "dagster/priority": "1"},
+                tags={DATASET_TAG: dataset.id, TRIGGER_TAG: CALENDAR, "dagster/priority": "1"},
             )
         if not changed:
             yield dg.SkipReason("unchanged, or still under way")

@@ -20,9 +20,9 @@ def instance():
         yield ephemeral
 
 
-def run(folder: Path, instance: dg.DagsterInstance, config: dict | None = None) -> dg.ExecuteInProcessResult:
+def run(folder: Path, instance: dg.DagsterInstance, config: dict | None = None, **more) -> dg.ExecuteInProcessResult:
     job = definitions(read_town(folder)).resolve_job_def("frequent")
-    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
+    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=config, **more)
 
 
 def test_the_launchpad_runs_from_a_kept_capture(tmp_path, instance):
@@ -39,14 +39,14 @@ def test_the_launchpad_runs_from_a_kept_capture(tmp_path, instance):
     assert not unknown.success
 
 
-@pytest.mark.parametrize(("schedule", "attempts"), [("nightly", 3), ("*/5 * * * *", 1)])
-def test_a_system_that_does_not_answer_is_asked_again_in_the_night_only(tmp_path, instance, schedule, attempts):
+@pytest.mark.parametrize(("trigger", "attempts"), [("night", 3), ("calendar", 1)])
+def test_a_system_that_does_not_answer_is_asked_again_in_the_night_only(tmp_path, instance, trigger, attempts):
     folder = write_town(tmp_path, "piscines")
     (folder / "town.yaml").write_text((folder / "town.yaml").read_text() + "night: {pause: 0 s, retries: 2}\n")
     declared = folder / "assets/sports/piscines.yaml"
-    source = f'source: {{http: "http://127.0.0.1:{free_port()}/p.csv", internal: true}}\nschedule: "{schedule}"'
+    source = f'source: {{http: "http://127.0.0.1:{free_port()}/p.csv", internal: true}}'
     declared.write_text(declared.read_text().replace('source: {folder: "depot/piscines.csv"}', source))
-    result = run(folder, instance)
+    result = run(folder, instance, tags={"odp/trigger": trigger})
     assert not result.success
     assert len([event for event in result.all_events if event.is_step_restarted]) == attempts - 1
     tallies = flow.Zones.of(read_town(folder)).journal.tallies()
@@ -56,7 +56,9 @@ def test_a_system_that_does_not_answer_is_asked_again_in_the_night_only(tmp_path
 def test_a_refusal_is_not_tried_again(tmp_path, instance):
     folder = write_town(tmp_path, "piscines")
     deliver(folder, "piscines", cell="-5")
-    assert not [event for event in run(folder, instance).all_events if event.is_step_restarted]
+    result = run(folder, instance, tags={"odp/trigger": "night"})
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_restarted]
 
 
 def test_a_drop_wakes_its_dataset_once_it_has_come_to_rest(tmp_path, instance):
