@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import chdir
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from odpipeline.declaration.town import Town
+from odpipeline.monitoring.freshness import spoken
 from odpipeline.operating.doctor import Line, State
 from odpipeline.orchestration.building import definitions
 
+_LONG = timedelta(hours=12)
 _START = "start the daemon: systemctl start odp-daemon, or `odp ui` for development"
 
 
@@ -28,6 +30,7 @@ def look(town: Town) -> Iterator[Line]:
     with chdir(town.root), dg.DagsterInstance.from_config(str(town.root)) as instance:
         yield from _daemon(instance)
         yield from _stopped(instance, repository)
+        yield from _stuck(instance)
 
 
 def _daemon(instance: dg.DagsterInstance) -> Iterator[Line]:
@@ -42,6 +45,16 @@ def _daemon(instance: dg.DagsterInstance) -> Iterator[Line]:
         yield Line("daemon", State.FAULT, what, _START)
     else:
         yield Line("daemon", State.OK, f"alive, {len(statuses)} parts of it")
+
+
+def _stuck(instance: dg.DagsterInstance) -> Iterator[Line]:
+    limit = datetime.now(UTC) - _LONG
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], updated_before=limit)
+    if stuck := instance.get_runs_count(started):
+        mend = "look at it in Dagster under Runs, and terminate it if its process is dead"
+        yield Line("runs", State.WARNING, f"{stuck} under way, of which nothing was heard for {spoken(_LONG)}", mend)
+    else:
+        yield Line("runs", State.OK, "none that is stuck")
 
 
 def _stopped(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> Iterator[Line]:

@@ -17,6 +17,8 @@ from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.definitions import defs, town
 from odpipeline.orchestration.night import lots, probe
 
+_PROCESS_TAG = "odp/process"
+
 
 def nightly_job() -> dg.JobDefinition:
     """The nightly job, for the processes that find it again by this name."""
@@ -38,14 +40,32 @@ def run_night(only: Sequence[Dataset]) -> None:
     os.environ["DAGSTER_HOME"] = str(town.root)
     os.chdir(town.root)  # the relative paths of dagster.yaml start there
     with dg.DagsterInstance.get() as instance, _quietly(town.private_path / "night.log"):
+        bury(instance)
         for lot in lots(probe(only, town, instance), town.night.lot_size):
             night = dg.reconstructable(nightly_job).get_subset(
                 asset_selection=frozenset(lot), asset_check_selection=frozenset(checks_of(lot))
             )
-            with dg.execute_job(night, instance, raise_on_error=False):
+            with dg.execute_job(night, instance, tags={_PROCESS_TAG: str(os.getpid())}, raise_on_error=False):
                 pass
         with dg.execute_job(dg.reconstructable(pages_job), instance, raise_on_error=False):
             pass
+
+
+def bury(instance: dg.DagsterInstance) -> int:
+    """Mark runs of this function as failed whose process was killed, and free their places in pools; how many.
+
+    Nobody else would: without a daemon they stay under way for ever, and two of them leave no place for a third.
+    """
+    under_way = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    dead = [run for run in under_way if _PROCESS_TAG in run.tags and not _alive(int(run.tags[_PROCESS_TAG]))]
+    for run in dead:
+        instance.report_run_failed(run, "its process was killed")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return len(dead)
+
+
+def _alive(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 @contextmanager

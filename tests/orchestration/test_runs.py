@@ -1,5 +1,7 @@
 """What a run can do besides the night: replay a capture, ask a silent system again, wake for a drop, be purged."""
 
+import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,3 +105,25 @@ def test_old_runs_are_purged_and_their_room_is_given_back(tmp_path, monkeypatch)
         assert newest.asset_materialization.metadata["version"].value == 2
         assert not list(state.glob("history/runs/????????-*.db"))
         assert run(folder, instance).success
+
+
+def test_a_night_whose_process_was_killed_takes_no_place_from_the_next(tmp_path, monkeypatch):
+    monkeypatch.setenv("ODP_TOWN", str(write_town(tmp_path / "ville", "piscines")))
+    monkeypatch.chdir(tmp_path / "ville")
+    from odpipeline.orchestration.launch import bury
+
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with dg.DagsterInstance.from_config(".") as instance:
+        job = definitions(read_town(Path.cwd())).resolve_job_def("nightly")
+        instance.event_log_storage.initialize_concurrency_limit_to_default("piscines")
+        for process in (gone.pid, os.getpid()):
+            run = instance.create_run_for_job(
+                job, status=dg.DagsterRunStatus.STARTED, tags={"odp/process": str(process)}
+            )
+            storage = instance.event_log_storage
+            assert storage.claim_concurrency_slot("piscines", run.run_id, "piscines").is_claimed
+        assert not storage.claim_concurrency_slot("piscines", "another", "piscines").is_claimed
+        assert bury(instance) == 1
+        assert storage.claim_concurrency_slot("piscines", "another", "piscines").is_claimed
+        assert instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])) == 1
