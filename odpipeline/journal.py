@@ -28,8 +28,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.engine import Engine, Row
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.engine import Engine, ExceptionContext, Row
 from sqlalchemy.pool import NullPool
 
 from odpipeline.errors import OdpError
@@ -195,16 +194,10 @@ class Journal:
         self._engine: Engine = create_engine(url, poolclass=NullPool)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _patient)
-        try:
-            _METADATA.create_all(self._engine)
-            self._widen()
-            self._upgraded()
-        except DatabaseError as error:
-            raise OdpError(
-                f"the journal cannot be opened ({error.orig})",
-                where=self._engine.url.database or "journal",
-                mend="look at its disk and its rights; if it is damaged, restore it: odp restore --help",
-            ) from None
+        event.listen(self._engine, "handle_error", _said)
+        _METADATA.create_all(self._engine)
+        self._widen()
+        self._upgraded()
 
     def _upgraded(self) -> None:
         """Note the number of this form; a journal of a newer form is refused, for it would be misread."""
@@ -241,11 +234,8 @@ class Journal:
         """What SQLite finds broken in the journal's file, in its words; '' when it is whole, or not SQLite's."""
         if self._engine.dialect.name != "sqlite":
             return ""
-        try:
-            with self._engine.connect() as connection:
-                said = str(connection.execute(text("PRAGMA quick_check(1)")).scalar())
-        except DatabaseError as error:
-            said = str(error.orig)
+        with self._engine.connect() as connection:
+            said = str(connection.execute(text("PRAGMA quick_check(1)")).scalar())
         return "" if said == "ok" else said
 
     def empty(self) -> bool:
@@ -387,6 +377,15 @@ def _patient(connection: object, _record: object) -> None:
     cursor.execute("PRAGMA busy_timeout = 30000")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
+
+
+def _said(context: ExceptionContext) -> None:
+    """The database's refusal (locked beyond our patience, full, damaged) in our words; values are in no part of it."""
+    raise OdpError(
+        f"the journal cannot be read or written ({context.original_exception})",
+        where=(context.engine.url.database if context.engine else None) or "journal",
+        mend="look at its disk, its rights, and who else holds it; if it is damaged: odp restore --help",
+    ) from None
 
 
 def _run(row: Row[tuple[object, ...]]) -> RunRecord:

@@ -1,5 +1,7 @@
 """The journal remembers how runs ended and what persons accepted."""
 
+import resource
+import signal
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -8,6 +10,7 @@ import pytest
 
 from odpipeline.errors import OdpError
 from odpipeline.journal import Journal, Refusals, RunRecord
+from tests.killing import in_child
 
 
 def test_the_last_run_is_the_newest(tmp_path):
@@ -95,3 +98,18 @@ def test_a_journal_of_a_newer_form_is_refused(tmp_path):
         newer.commit()
     with pytest.raises(OdpError, match="the journal has form 99, and this odpipeline knows only 1"):
         Journal.at(tmp_path)
+
+
+def test_a_full_disk_is_one_message_and_leaves_the_journal_whole(tmp_path):
+    journal = Journal.at(tmp_path)
+    journal.record(RunRecord("parkings", "published"))
+
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        with pytest.raises(OdpError, match=r"journal\.sqlite: the journal cannot be read or written \(.*\); look at"):
+            journal.record(RunRecord("parkings", "failed", ("x" * 100_000,)))
+
+    assert in_child(fill) == 0
+    assert journal.last("parkings").outcome == "published"
+    assert journal.damage() == ""

@@ -12,7 +12,6 @@ from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.orchestration.building import definitions
 from odpipeline.orchestration.purging import purge
-from tests.servers import free_port
 from tests.towns import deliver, write_town
 
 
@@ -44,10 +43,10 @@ def test_the_launchpad_runs_from_a_kept_capture(tmp_path, instance):
 @pytest.mark.parametrize(("trigger", "attempts"), [("night", 3), ("calendar", 1)])
 def test_a_system_that_does_not_answer_is_asked_again_in_the_night_only(tmp_path, instance, trigger, attempts):
     folder = write_town(tmp_path, "piscines")
-    (folder / "town.yaml").write_text((folder / "town.yaml").read_text() + "night: {pause: 0 s, retries: 2}\n")
+    more = "night: {pause: 0 s, retries: 2}\nsystems: {partage: {title: Partage, folder: absent}}\n"
+    (folder / "town.yaml").write_text((folder / "town.yaml").read_text() + more)
     declared = folder / "assets/sports/piscines.yaml"
-    source = f'source: {{http: "http://127.0.0.1:{free_port()}/p.csv", internal: true}}'
-    declared.write_text(declared.read_text().replace('source: {folder: "depot/piscines.csv"}', source))
+    declared.write_text(declared.read_text().replace('{folder: "depot/', '{system: partage, folder: "depot/'))
     result = run(folder, instance, tags={"odp/trigger": trigger})
     assert not result.success
     assert len([event for event in result.all_events if event.is_step_restarted]) == attempts - 1
