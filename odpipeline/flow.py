@@ -34,7 +34,8 @@ from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.progress import Progress
 from odpipeline.quality import QualityReport
-from odpipeline.store import Release, Signer, Staged, StagedFacts, Store, diffing, stage
+from odpipeline.store import Release, Staged, StagedFacts, Store, diffing, stage
+from odpipeline.store.choosing import opened
 from odpipeline.verdict import Finding, Verdict
 
 Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Release
@@ -71,13 +72,9 @@ class Zones:
         duck = DuckSettings(town.memory_limit, town.threads, private / "spill")
         seal = Seal.of(town)
         return cls(
-            Landing(private, seal), _store(town), Journal.at(private), private / "work", private / "faults",
+            Landing(private, seal), opened(town), Journal.at(private), private / "work", private / "faults",
             duck, Waiting(private / "held", seal), seal,
         )  # fmt: skip
-
-
-def _store(town: Town) -> Store:
-    return Store(town.store_path, signer=Signer(town.signing_key) if town.signing_key else None)
 
 
 def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
@@ -111,21 +108,21 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             yield gate.refuse(dataset, (*rows.findings, *before.findings))
             return
 
-        beside = _public_beside(dataset, town, zones)
+        beside = _public_beside(dataset, town, zones, folder)
         yield (anonymous := _anonymised(dataset, zones, rows, capture, current, beside[0], folder, duck))
         why = "replay of an earlier capture" if replay else "new delivery"
         facts = _facts(dataset, capture, rows, anonymous, duck, why)
         staged = stage(anonymous.parquet, dataset, town, folder, duck, facts=facts)
-        yield (staged := _since(current, staged, dataset, duck))
+        yield (staged := _since(current, staged, dataset, zones, folder, duck))
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         measured = _measured(dataset, town, anonymous, staged, beside, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
-        published = current.folder / f"{dataset.id}.parquet" if current else None
-        compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones))
-        compared += quality.foreign_keys(staged.parquet, _referred(dataset, zones), dataset, duck)
+        published = zones.store.parquet(current, folder / "public") if current else None
+        compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
+        compared += quality.foreign_keys(staged.parquet, _referred(dataset, zones, folder), dataset, duck)
         said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
         kept_back = embargo.until(dataset, town, zones.journal)
         verdict = gate.judge(dataset, staged, current, findings, compared, **said, embargo=kept_back)
@@ -138,11 +135,13 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
             yield release
 
 
-def _since(current: Release | None, staged: Staged, dataset: Dataset, duck: DuckSettings) -> Staged:
+def _since(
+    current: Release | None, staged: Staged, dataset: Dataset, zones: Zones, folder: Path, duck: DuckSettings
+) -> Staged:
     """`staged` with what changes by it, for the public; of persons only how much."""
     if current is None:
         return staged
-    persons, public = dataset.personal_data is PersonalData.PRESENT, current.folder / f"{dataset.id}.parquet"
+    persons, public = dataset.personal_data is PersonalData.PRESENT, zones.store.parquet(current, folder / "public")
     return diffing.noted(staged, current, public, duck, of_persons=persons)
 
 
@@ -164,7 +163,7 @@ def _anonymised(
         anonymous = privacy.erased(anonymous, conditions, dataset, duck)
     if current is None:
         return anonymous
-    return privacy.waited(anonymous, current.folder / f"{dataset.id}.parquet", versions, dataset, duck)
+    return privacy.waited(anonymous, zones.store.parquet(current, folder / "public"), versions, dataset, duck)
 
 
 def _measured(
@@ -309,14 +308,14 @@ def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path) -> Captu
     return zones.landing.capture(dataset, delivered)
 
 
-def _versions(dataset: Dataset, zones: Zones) -> list[Path]:
+def _versions(dataset: Dataset, zones: Zones, folder: Path) -> list[Path]:
     """The Parquet of every published version where a rule asks for them: each has a manifest to be read first."""
     if not dataset.quality.over_time.never_reused:
         return []
-    return [release.folder / f"{dataset.id}.parquet" for release in zones.store.versions(dataset.id)]
+    return [zones.store.parquet(release, folder / "public") for release in zones.store.versions(dataset.id)]
 
 
-def _public_beside(dataset: Dataset, town: Town, zones: Zones) -> tuple[dict[str, Path], dict[str, Path]]:
+def _public_beside(dataset: Dataset, town: Town, zones: Zones, folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """What is public and could be subtracted from a new release: its own versions, and datasets on the same persons.
 
     Two datasets are taken to be about the same persons when both have a quasi-identifier of one name, unless both name
@@ -325,7 +324,7 @@ def _public_beside(dataset: Dataset, town: Town, zones: Zones) -> tuple[dict[str
     if not privacy.compares(dataset):
         return {}, {}
     versions = {
-        f"version {release.version}": release.folder / f"{dataset.id}.parquet"
+        f"version {release.version}": zones.store.parquet(release, folder / "public")
         for release in zones.store.versions(dataset.id)
     }
     others = {}
@@ -335,15 +334,16 @@ def _public_beside(dataset: Dataset, town: Town, zones: Zones) -> tuple[dict[str
         if other.id == dataset.id or not shared or (apart and apart != dataset.privacy.population):
             continue
         if current := zones.store.current(other.id):
-            others[f"the dataset {other.id}"] = current.folder / f"{other.id}.parquet"
+            others[f"the dataset {other.id}"] = zones.store.parquet(current, folder / "public")
     return versions, others
 
 
-def _referred(dataset: Dataset, zones: Zones) -> dict[str, Path | None]:
+def _referred(dataset: Dataset, zones: Zones, folder: Path) -> dict[str, Path | None]:
     """Each dataset that foreign keys refer to, with the Parquet of its current release."""
     names = {key.dataset for key in dataset.foreign_keys if key.dataset}
     return {
-        name: current.folder / f"{name}.parquet" if (current := zones.store.current(name)) else None for name in names
+        name: zones.store.parquet(current, folder / "public") if (current := zones.store.current(name)) else None
+        for name in names
     }
 
 

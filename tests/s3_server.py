@@ -54,7 +54,7 @@ def s3_server() -> Iterator[S3Server]:
             Path(sys.prefix) / "bin" / "weed", "server", f"-dir={home}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             "-s3", f"-s3.config={home / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.autoCreateBucket",
             "-master.volumeSizeLimitMB=16", "-master.electionTimeout=500ms", "-master.peers=none",
-            "-master.telemetry=false", "-volume.max=8", "-volume.preStopSeconds=0",
+            "-master.telemetry=false", "-volume.max=60", "-volume.preStopSeconds=0",
             *(f"-{role}.port={port}" for role, port in ports.items()), *grpc,
         ]  # fmt: skip
         server = S3Server(f"http://127.0.0.1:{ports['s3']}")

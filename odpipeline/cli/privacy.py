@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +88,8 @@ def _told(dataset: Dataset, zones: flow.Zones) -> dict[str, Any]:
 
 
 def _risk(release: Release, dataset: Dataset, zones: flow.Zones) -> Risk | None:
-    return risk(release.folder / f"{dataset.id}.parquet", dataset, zones.duck)
+    with tempfile.TemporaryDirectory() as folder:
+        return risk(zones.store.parquet(release, Path(folder)), dataset, zones.duck)
 
 
 def _what_if(dataset: Dataset, zones: flow.Zones, asked: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 
 from odpipeline.cli.application import TownFolder, app
 from odpipeline.declaration import read_town
-from odpipeline.store import Store
+from odpipeline.store.choosing import opened
 
 
 @app.command()
@@ -22,9 +22,7 @@ def serve(
 
     from odpipeline.portal.serving import application
 
-    uvicorn.run(
-        application(Store(read_town(town.resolve()).store_path)), host="127.0.0.1", port=port, log_level="warning"
-    )
+    uvicorn.run(application(opened(read_town(town.resolve()))), host="127.0.0.1", port=port, log_level="warning")
 
 
 @app.command()

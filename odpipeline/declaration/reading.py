@@ -77,7 +77,7 @@ def _town_faults(town: Town, root: Path) -> Iterator[tuple[Place, str]]:
         yield ("night", "cron"), f"night.cron: {why}"
     if not checking.is_timezone(town.timezone):
         yield ("timezone",), f"timezone: {checking.UNKNOWN_TIMEZONE}"
-    store, private = (root / town.store).resolve(), (root / town.private).resolve()
+    store, private = (root / town.store_path).resolve(), (root / town.private).resolve()
     if store.is_relative_to(private) or private.is_relative_to(store):
         yield ("private",), "the private zone and the public store lie in each other; give each a folder of its own"
     if town.production and not town.private_key:

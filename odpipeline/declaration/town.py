@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from odpipeline.declaration.access import Auth
 from odpipeline.declaration.approval import Person, people
+from odpipeline.declaration.bucket import BucketStore
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.words import (
     MEMORY_PATTERN,
@@ -103,8 +104,8 @@ class Town(Closed):
     """The language of titles and descriptions."""
     timezone: str = "Europe/Paris"
     """The time zone of schedules and of datetimes that name none."""
-    store: str = ".odp/public"
-    """The publication store: a folder, relative to the town."""
+    store: str | BucketStore = ".odp/public"
+    """The publication store: a folder, relative to the town, or a bucket `{bucket: …, endpoint: …, access_key: …}`."""
     private: str = ".odp/private"
     """The private zone: a folder, relative to the town, readable by its owner only."""
     private_key: EnvName | None = None
@@ -147,8 +148,8 @@ class Town(Closed):
 
     @property
     def store_path(self) -> Path:
-        """The publication store's folder, absolute."""
-        return self.root / self.store
+        """The publication store's folder, absolute; of a store in a bucket, that of copies for serving."""
+        return self.root / (self.store if isinstance(self.store, str) else ".odp/served")
 
     @property
     def private_path(self) -> Path:

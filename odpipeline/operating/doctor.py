@@ -100,7 +100,7 @@ def declarations(town: Town) -> Iterator[Line]:
 def disk(town: Town) -> Iterator[Line]:
     """The free room where the store, the private zone and Dagster's state lie."""
     folders = {"private zone": town.private_path, "state": town.root}
-    if "://" not in town.store:
+    if isinstance(town.store, str):
         folders["store"] = town.store_path
     for name, folder in folders.items():
         free = shutil.disk_usage(_there(folder)).free

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -82,7 +83,7 @@ def application(store: Store) -> Starlette:
     )
     middleware = [Middleware(_Headers), anyone, Middleware(_WeakTags), Middleware(_Compressed)]
     return Starlette(
-        routes=[*api.routes(store, store.root.with_name("served")), Mount("/", _Published(store.root))],
+        routes=[*api.routes(store, store.root.with_name("served")), Mount("/", _Published(store))],
         middleware=middleware,
     )
 
@@ -135,17 +136,22 @@ class _Compressed:
 
 
 class _Published(StaticFiles):
-    """Starlette's static files (Range, conditional requests) narrowed to what is published."""
+    """Starlette's static files (Range, conditional requests) narrowed to what is published.
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(directory=root, check_dir=False)
-        self._root = Path(os.path.realpath(root))
+    Of a store in a bucket, what is asked for is copied to the folder first: a version's files once, the rest each time.
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(directory=store.root, check_dir=False)
+        self._root, self._store = Path(os.path.realpath(store.root)), store
 
     async def check_config(self) -> None:
         """An empty town has no store yet: everything is 404 until it has one."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file at `path`; 410 for what was withdrawn."""
+        if self._store.elsewhere:
+            await run_in_threadpool(self._copy, path)
         if (grave := self._grave(path)) is not None:
             return _gone(grave)
         return await super().get_response(path, scope)
@@ -197,6 +203,23 @@ class _Published(StaticFiles):
         if self.is_not_modified(response.headers, Request(scope).headers):
             return NotModifiedResponse(response.headers)
         return response
+
+    def _copy(self, path: str) -> None:
+        """Copy what the answer to `path` is made of from the bucket."""
+        wanted = layout.INDEX if path in (".", "") else path
+        keys = [wanted]
+        found = _OF_A_DATASET.fullmatch(wanted)
+        dataset = (found[1] or found[2]) if found else None
+        if dataset and layout.is_dataset(dataset):
+            keys += [layout.tombstone(dataset), layout.pointer(dataset)]
+        for key in keys:
+            self._store.copy(key)
+        if dataset and (latest := _LATEST.fullmatch(wanted)) and (number := self._current(dataset)) is not None:
+            wanted = layout.version(dataset, number, latest[2])
+        if version := _VERSION_FILE.fullmatch(wanted):
+            folder = f"datasets/{version[1]}/versions/{version[2]}"
+            for name in (layout.TOMBSTONE, layout.RELEASE, version[3]):
+                self._store.copy(f"{folder}/{name}")
 
     def _current(self, dataset: str) -> int | None:
         """The version that the pointer names."""

@@ -47,6 +47,12 @@ class Reader(Protocol):
 class Backend(Reader, Protocol):
     """Where a store's bytes lie."""
 
+    def ready(self) -> None:
+        """Do nothing when the store can be reached and written.
+
+        Raises: StoreError, SecretMissing.
+        """
+
     def names(self, folder: str) -> list[str]:
         """The names directly below `folder`, sorted, without hidden ones; none when it does not exist."""
 

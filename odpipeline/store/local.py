@@ -33,6 +33,9 @@ class LocalFolder:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def ready(self) -> None:
+        """See `Backend.ready`: what is wrong with a disk shows when it is written to, and then nothing is changed."""
+
     def read(self, key: str) -> bytes | None:
         """See `Backend.read`."""
         with _said(key, "read"):

@@ -21,7 +21,7 @@ from typing import Any
 from odpipeline import __version__
 from odpipeline.errors import PublicationRace, StoreError
 from odpipeline.quality import public
-from odpipeline.store import changelog, layout, releases, withdrawing
+from odpipeline.store import changelog, copying, layout, releases, withdrawing
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
 from odpipeline.store.local import LocalFolder
 from odpipeline.store.releases import Checked, Erased, Manifest, Pointer, Release, StoredFile, Tombstone
@@ -50,8 +50,9 @@ class Store:
     def ready(self) -> None:
         """Do nothing when whatever a publication needs is there.
 
-        Raises: SecretMissing, OdpError when it is to be signed and the key cannot be used.
+        Raises: StoreError when it cannot be reached, SecretMissing, OdpError when its key cannot be used.
         """
+        self._backend.ready()
         if self._signer:
             assert self._signer.key  # noqa: S101 - or it has raised
 
@@ -161,9 +162,39 @@ class Store:
             self._backend.put(layout.changelog(dataset_id), lines)
             self._backend.alias(layout.latest(dataset_id), layout.version(dataset_id, release.version))
 
-    def fetched(self, release: Release, folder: Path) -> Path:  # noqa: ARG002 - for stores that are elsewhere
-        """A folder of this machine with the files of `release`: its own, or `folder` with copies."""
-        return release.folder
+    @property
+    def elsewhere(self) -> bool:
+        """True when the files are not on this machine: `copy` brings them to the folder `root`."""
+        return not isinstance(self._backend, LocalFolder)
+
+    def copy(self, key: str) -> None:
+        """Bring one object to the folder `root`, under its key; what is gone there goes here too.
+
+        Raises: StoreError.
+        """
+        copying.mirrored(self._backend, key, self.root)
+
+    def fetched(self, release: Release, folder: Path) -> Path:
+        """A folder of this machine with the files of `release`: its own, or `folder` with copies.
+
+        Raises: StoreError when a file is missing, or is not what was published.
+        """
+        if not self.elsewhere:
+            return release.folder
+        for file in release.files:
+            copying.copied(self._backend, release, file, folder)
+        return folder
+
+    def parquet(self, release: Release, folder: Path) -> Path:
+        """The Parquet of `release` on this machine: its own, or a copy in `folder`.
+
+        Raises: as `fetched`.
+        """
+        name = f"{release.dataset}.parquet"
+        if not self.elsewhere:
+            return release.folder / name
+        [file] = [one for one in release.files if one.name == name]
+        return copying.copied(self._backend, release, file, folder / release.dataset / str(release.version))
 
     def correct(self, rewritten: Rewritten, why: str) -> Release:
         """What the current version becomes without some rows, as the next version.

@@ -11,12 +11,15 @@ from odpipeline.errors import StoreError
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed
 from odpipeline.store.local import LocalFolder
 
-FACTORIES: dict[str, Callable[[Path], Backend]] = {"local": lambda folder: LocalFolder(folder / "store")}
+FACTORIES: dict[str, Callable[[pytest.FixtureRequest, Path], Backend]] = {
+    "local": lambda _, folder: LocalFolder(folder / "store"),
+    "bucket": lambda request, _: request.getfixturevalue("bucket")(),
+}
 
 
 @pytest.fixture(params=FACTORIES)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    return FACTORIES[request.param](tmp_path)
+    return FACTORIES[request.param](request, tmp_path)
 
 
 def sha256(content: bytes) -> str:
