@@ -36,6 +36,7 @@ pictures: $(VENV)/ready  ## take the documentation's pictures again; minutes, ne
 bench: $(VENV)/ready     ## the benchmarks; minutes
 	$(BIN)/python -m benchmarks.flow
 	$(BIN)/python -m benchmarks.orchestration
+	$(BIN)/python -m benchmarks.operations 60
 	$(BIN)/python -m benchmarks.extraction
 
 $(VENV)/ready: requirements.lock pyproject.toml

@@ -128,7 +128,7 @@ def _specs(dataset: Dataset, town: Town) -> list[dg.AssetSpec]:
             kinds=_KINDS.get(stage, {dataset.source.kind}),
             tags={"personal_data": str(dataset.personal_data), **{f"theme/{theme}": "" for theme in dataset.themes}},
             code_version=dataset.code_version[:12],
-            metadata=of_declaration(dataset, town),
+            metadata=of_declaration(dataset, town, stage),
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dataset.freshness.run)
             if stage == "published"
             else None,

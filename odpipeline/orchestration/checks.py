@@ -128,10 +128,11 @@ def _result(
     earlier = [known.get(identity) for identity in wording.identities(findings)]
     rows = sorted(zip(findings, earlier, strict=True), key=lambda row: row[0].passed)
     metadata: dict[str, Any] = {
-        "findings": dg.MetadataValue.table([_record(f, e) for f, e in rows[:_MOST_ROWS]], schema=_SCHEMA),
         "failed": len([f for f in failed if f.severity is not Severity.INFO]),
         "checked": len(findings),
     }
+    if rows:
+        metadata["findings"] = dg.MetadataValue.table([_record(f, e) for f, e in rows[:_MOST_ROWS]])
     metadata |= _counts(findings) | _trend(rows)
     return dg.AssetCheckResult(
         check_name=name,
@@ -181,11 +182,6 @@ def _trend(rows: Iterable[tuple[Finding, Recorded | None]]) -> dict[str, Any]:
         shown["wrong_values_before"] = sum(counted)
     since = [before.since for finding, before in compared if not finding.passed and before.since]
     return shown | ({"failing_since": dg.MetadataValue.timestamp(min(since))} if since else {})
-
-
-_SCHEMA = dg.TableSchema(
-    [dg.TableColumn(name) for name in ("holds", "column", "rule", "severity", "count", "before", "message", "counts")]
-)
 
 
 def _record(finding: Finding, before: Recorded | None) -> dg.TableRecord:

@@ -31,14 +31,12 @@ def described(dataset: Dataset, stage: str) -> str:
     return "\n\n".join([f"**{dataset.title}**: {stage}", dataset.description, " ".join(filter(None, notes))])
 
 
-def of_declaration(dataset: Dataset, town: Town) -> dict[str, Any]:
-    """Links: the public page, the YAML as a file to open, the owner's address; and what was declared, in words."""
-    shown: dict[str, Any] = {
-        "declaration": dataset.place(),
-        "public page": dg.MetadataValue.url(f"{town.publisher.homepage.rstrip('/')}/dataset/{dataset.id}.html"),
-        "schedule": dataset.schedule,
-        "licence": dataset.licence,
-    }
+def of_declaration(dataset: Dataset, town: Town, stage: str) -> dict[str, Any]:
+    """The YAML, as a file to open; what is published has a link to its public page besides, schedule and licence."""
+    shown: dict[str, Any] = {"declaration": dataset.place()}
+    if stage == "published":
+        page = f"{town.publisher.homepage.rstrip('/')}/dataset/{dataset.id}.html"
+        shown |= {"page": dg.MetadataValue.url(page), "schedule": dataset.schedule, "licence": dataset.licence}
     file = town.root / dataset.place().rsplit(":", 1)[0]
     if file.is_file():
         shown |= _code_reference(str(file), dataset.place())

@@ -1,6 +1,7 @@
 """What a run can do besides the night: replay a capture, ask a silent system again, wake for a drop, be purged."""
 
 import os
+import sqlite3
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.orchestration.building import definitions
+from odpipeline.orchestration.checks import CHECKS
 from odpipeline.orchestration.purging import purge
 from tests.towns import deliver, write_town
 
@@ -99,7 +101,11 @@ def test_old_runs_are_purged_and_their_room_is_given_back(tmp_path, monkeypatch)
         now = datetime.now(UTC) + timedelta(days=31)
         purged = purge(instance, state, timedelta(days=30), now)
         assert (purged.runs, instance.get_runs_count(), purged.busy) == (2, 0, 0)
-        assert purged.after < purged.before
+        assert purged.after < purged.before / 2
+        [checks] = sqlite3.connect(state / "history/runs/index.db").execute(
+            "SELECT count(*) FROM asset_check_executions"
+        )
+        assert checks == (len(CHECKS),)  # the newest of each
         newest = instance.get_latest_materialization_event(dg.AssetKey(["piscines", "published"]))
         assert newest.asset_materialization.metadata["version"].value == 2
         assert not list(state.glob("history/runs/????????-*.db"))

@@ -1,0 +1,68 @@
+"""What keeping a town in service costs: `python -m benchmarks.operations [datasets]`.
+
+A night of a generated town, then: what Dagster's storage grew by, what the purge leaves of it and how long it takes, a
+backup of everything, a look of `odp doctor`, and one scrape of the numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from benchmarks.measured import cost
+from benchmarks.orchestration import deliver, make_town
+
+
+def main(datasets: int) -> None:
+    """Measure everything and print one line each."""
+    with tempfile.TemporaryDirectory(prefix="odp-bench-") as temporary:
+        folder = Path(temporary)
+        make_town(folder, datasets)
+        os.environ |= {"ODP_TOWN": str(folder), "DAGSTER_HOME": str(folder), "ODP_BENCH_LOG": str(folder / "log")}
+        before = 0
+        for night in (1, 2):
+            deliver(folder, datasets, night)
+            cost("benchmarks.orchestration", "night")
+            size = _size(folder / ".odp/dagster")
+            print(f"Dagster's storage grew in night {night} by {(size - before) / 1e6:7.1f} MB")
+            before = size
+        _kept_in_service(folder)
+
+
+def _kept_in_service(folder: Path) -> None:
+    import dagster as dg
+
+    from odpipeline.declaration import read_town
+    from odpipeline.operating import backup, doctor, metrics
+    from odpipeline.orchestration import purging
+
+    os.chdir(folder)
+    town, state = read_town(folder), folder / ".odp/dagster"
+    kept = folder / "kept"
+    _timed("backup", lambda: backup.make(town, kept, state=state, private=False))
+    print(f"backup: {_size(kept) / 1e6:.1f} MB in {sum(1 for _ in kept.rglob('*'))} files")
+    _timed("one scrape of the numbers", lambda: metrics.text(town))
+    _timed("odp doctor, without Dagster's part", lambda: list(doctor.look(town)))
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        later = datetime.now(UTC) + timedelta(days=31)
+        _timed("purge of both nights", lambda: purging.purge(instance, state, timedelta(days=30), later))
+    print(f"Dagster's storage after the purge {_size(state) / 1e6:7.1f} MB")
+
+
+def _timed(name: str, work: Callable[[], object]) -> None:
+    started = time.perf_counter()
+    work()
+    print(f"{name:36} {time.perf_counter() - started:7.2f} s")
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else 300)
