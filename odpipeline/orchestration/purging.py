@@ -23,6 +23,8 @@ _OLD_CHECKS = """DELETE FROM asset_check_executions
     WHERE id NOT IN (SELECT max(id) FROM asset_check_executions GROUP BY asset_key, check_name)
     AND run_id NOT IN (SELECT run_id FROM event_logs WHERE run_id IS NOT NULL)"""
 """A check's results stay when their runs are deleted, each with its whole event; the UI shows the newest."""
+_OFTEN, _OFTEN_KEPT = ("frequent", "public_pages"), timedelta(days=7)
+"""A dataset at each fifth minute makes 288 runs of its own and as many of the pages in a day: these go sooner."""
 _OVER = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -37,18 +39,17 @@ class Purged:
 
 
 def purge(instance: dg.DagsterInstance, folder: Path | None, older: timedelta, now: datetime | None = None) -> Purged:
-    """Delete the runs that ended longer than `older` ago; in `folder`, where the storage is SQLite, free their room.
+    """Delete the runs that ended longer than `older` ago, frequent ones after a week, and free their room.
 
-    May run while Dagster works: a file that is in use beyond our patience keeps its room until the next time.
+    Room is freed in `folder`, where the storage is SQLite; this may run while Dagster works: a file that is in use
+    beyond our patience keeps its room until the next time.
     """
-    before, gone, busy = _size(folder), 0, 0
-    limit = (now or datetime.now(UTC)) - older
-    while records := instance.get_run_records(dg.RunsFilter(statuses=_OVER, updated_before=limit), limit=_BATCH):
-        for record in records:
-            instance.delete_run(record.dagster_run.run_id)
-            for file in (folder or Path()).glob(f"history/runs/{record.dagster_run.run_id}.db*") if folder else ():
-                file.unlink(missing_ok=True)  # it has no rows any more
-            gone += 1
+    before, busy = _size(folder), 0
+    now = now or datetime.now(UTC)
+    gone = _deleted(instance, folder, dg.RunsFilter(statuses=_OVER, updated_before=now - older))
+    for job in _OFTEN:
+        often = dg.RunsFilter(job_name=job, statuses=_OVER, updated_before=now - min(older, _OFTEN_KEPT))
+        gone += _deleted(instance, folder, often)
     for database in sorted(folder.rglob("*.db")) if folder and gone else ():
         if database.parent.name != "runs" or database.stem == _INDEX:  # the others are of runs that stay
             busy += not _vacuumed(database)
@@ -73,6 +74,17 @@ def purging(town: Town) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
         default_status=dg.DefaultScheduleStatus.RUNNING, description="Sundays: forget old runs, free their room.",
     )  # fmt: skip
     return purge_old_runs, schedule
+
+
+def _deleted(instance: dg.DagsterInstance, folder: Path | None, chosen: dg.RunsFilter) -> int:
+    gone = 0
+    while records := instance.get_run_records(chosen, limit=_BATCH):
+        for record in records:
+            instance.delete_run(record.dagster_run.run_id)
+            for file in folder.glob(f"history/runs/{record.dagster_run.run_id}.db*") if folder else ():
+                file.unlink(missing_ok=True)  # it has no rows any more
+            gone += 1
+    return gone
 
 
 def _vacuumed(database: Path) -> bool:

@@ -97,9 +97,10 @@ def test_old_runs_are_purged_and_their_room_is_given_back(tmp_path, monkeypatch)
         for rows in (20, 21):
             deliver(folder, "piscines", rows=rows)
             run(folder, instance)
-        assert purge(instance, state, timedelta(days=30)).runs == 0
-        now = datetime.now(UTC) + timedelta(days=31)
-        purged = purge(instance, state, timedelta(days=30), now)
+        month, now = timedelta(days=30), datetime.now(UTC)
+        assert purge(instance, state, month).runs == 0
+        assert purge(instance, state, month, now + timedelta(days=6)).runs == 0
+        purged = purge(instance, state, month, now + timedelta(days=8))  # they are of the job `frequent`
         assert (purged.runs, instance.get_runs_count(), purged.busy) == (2, 0, 0)
         assert purged.after < purged.before / 2
         [checks] = sqlite3.connect(state / "history/runs/index.db").execute(
