@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     DateTime,
     Float,
     Integer,
@@ -356,12 +357,18 @@ class Journal:
 
     def acts(self, dataset: str, act: str | None = None) -> list[Act]:
         """The acts on `dataset`, or those of one kind, the newest first."""
-        query = select(_ACTS).where(_ACTS.c.dataset == dataset).order_by(_ACTS.c.id.desc())
+        return [one for one in self._acts(_ACTS.c.dataset == dataset) if act in (None, one.act)]
+
+    def acts_since(self, moment: datetime) -> list[Act]:
+        """The acts on all datasets after `moment` (with a time zone), the newest first."""
+        return self._acts(_ACTS.c.at > _stored(moment))
+
+    def _acts(self, chosen: ColumnElement[bool]) -> list[Act]:
+        query = select(_ACTS).where(chosen).order_by(_ACTS.c.id.desc())
         with self._engine.connect() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
-        found = [Act(**{n: _aware(v) for n, v in row.items() if n not in ("id", "details")},
-                     details=json.loads(row["details"])) for row in rows]  # fmt: skip
-        return [one for one in found if act in (None, one.act)]
+        return [Act(**{n: _aware(v) for n, v in row.items() if n not in ("id", "details")},
+                    details=json.loads(row["details"])) for row in rows]  # fmt: skip
 
     def _newest(self, *conditions: object, most: int | None = 1) -> list[RunRecord]:
         query = select(_RUNS).order_by(_RUNS.c.id.desc()).limit(most)

@@ -51,6 +51,9 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(help="The backup: the folder that holds backup.json.")],
     into: Annotated[Path, typer.Option("--into", help="A town that has published nothing yet: a fresh checkout.")],
+    newest: Annotated[
+        Path | None, typer.Option("--journal", help="The newest journal there is: names the acts to do again.")
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do it; without it, the backup is checked and all is said.")
     ] = False,
@@ -60,7 +63,7 @@ def restore(
 
     declared = read_town(into.resolve())
     planned = Restore.planned(folder.resolve(), declared, sqlite_folder(declared.root))
-    for line in planned.said():
+    for line in planned.said(newest):
         typer.echo(line)
     if not yes:
         typer.echo("nothing was done: say --yes to do it")

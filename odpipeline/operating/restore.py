@@ -11,11 +11,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from odpipeline import flow
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, StoreError
+from odpipeline.journal import Journal
 from odpipeline.operating import backup
 from odpipeline.operating.backup import JOURNAL, PRIVATE, STATE, STORE, Backup
 from odpipeline.store import layout, verifying
@@ -49,8 +51,11 @@ class Restore:
         planned._unused()
         return planned
 
-    def said(self) -> Iterator[str]:
-        """What it will do, and what people must know of it."""
+    def said(self, newest: Path | None = None) -> Iterator[str]:
+        """What it will do, and what people must know of it: with the `newest` journal there is, which acts are missing.
+
+        Raises: OdpError when that journal cannot be read.
+        """
         held, names = (
             self.held,
             {name.split("/")[2] for name in self.held.files if name.startswith(f"{STORE}/datasets/")},
@@ -63,7 +68,17 @@ class Restore:
             yield f"declared otherwise now than then, or no more: {', '.join(changed)}"
         if any(name.startswith(f"{STATE}/") for name in held.files) and self.state is None:
             yield "Dagster's storage of the backup is SQLite, the town's is not: it is left out"
-        yield "whatever was withdrawn, erased or rolled back since then comes back: do those acts again before serving"
+        if newest is None:
+            yield "whatever was withdrawn, erased or rolled back since comes back: do those acts again before serving"
+            return
+        if not newest.is_file():
+            raise OdpError("there is no journal", where=str(newest), mend="it is journal.sqlite of the private zone")
+        acts = Journal(f"sqlite:///{newest}").acts_since(datetime.fromisoformat(held.made_at))
+        yield f"{len(acts)} acts since then" + (", to be done again before the store is served:" if acts else "")
+        for act in reversed(acts):
+            details = ", ".join(f"{name} {value}" for name, value in act.details.items() if isinstance(value, int))
+            said = f"{act.at:%Y-%m-%d %H:%M} UTC: {act.act} of {act.dataset}"
+            yield f"  {said}{f' ({details})' if details else ''} by {act.who}: {act.because}"
 
     def done(self) -> list[str]:
         """Restore; the flaws that were found afterwards, none as a rule.

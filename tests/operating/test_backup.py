@@ -88,6 +88,17 @@ def test_a_restored_town_goes_on_where_the_old_one_was(ville, tmp_path):
     assert runs(new) == 3
 
 
+def test_acts_since_the_backup_are_named_from_the_newest_journal(ville, tmp_path):
+    made = backup.make(read_town(ville), tmp_path / "kept", state=None, private=False)
+    later = Act("aides", "withdrawal", "dpo@ville.example", "agent", "une erreur", datetime.now(UTC), {"versions": 3})
+    flow.Zones.of(read_town(ville)).journal.act(later)
+    new, newest = fresh(ville, tmp_path / "neuve"), ville / ".odp/private/journal.sqlite"
+    said = odp("restore", made, "--into", new, "--journal", newest)
+    assert "1 acts since then, to be done again" in said
+    assert "UTC: withdrawal of aides (versions 3) by dpo@ville.example: une erreur" in said
+    assert "pour voir" not in said  # that one is in the backup
+
+
 def test_what_is_damaged_or_in_use_is_not_restored(ville, tmp_path):
     made = backup.make(read_town(ville), tmp_path / "kept", state=None, private=False)
     with pytest.raises(OdpError, match="the town is in use"):
