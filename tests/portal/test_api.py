@@ -255,3 +255,33 @@ def test_what_was_withdrawn_is_gone_with_its_reason(address: str, store: Store) 
     assert requests.get(f"{address}/datasets/parkings/tombstone.json", timeout=20).json()["reason"] == "arrêté"
     assert requests.get(f"{address}/datasets/parkings/withdrawal-proof.json", timeout=20).status_code == 200
     assert requests.get(f"{address}/datasets/budget/latest/budget.csv", timeout=20).status_code == 200
+
+
+def test_a_head_is_an_answer_without_its_body(address: str) -> None:
+    said = {"select": "id", "limit": 3}
+    head = requests.head(f"{address}/api/v1/parkings/records", params=said, timeout=20)
+    full = ask(address, **said)
+    assert (head.status_code, head.content, head.headers["ETag"]) == (200, b"", full.headers["ETag"])
+    assert requests.head(f"{address}/datasets/parkings/latest/parkings.csv", timeout=20).status_code == 200
+
+
+def test_too_many_queries_at_a_time_are_told_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "many.parquet"
+    duckdb.execute(f"COPY (SELECT range AS id, 'Parking ' || range AS nom FROM range(3000000)) TO '{file}'")
+    monkeypatch.setattr(answering, "PATIENCE", 0.01)
+    tables, query = answering.Tables(), understood({"select": "sum(length(upper(nom))) AS s"}, ("id", "nom"))
+    outcomes: list[str] = []
+
+    def one() -> None:
+        try:
+            tables.answer(file, query, 1, 0)
+        except answering.Busy as busy:
+            outcomes.append(str(busy))
+
+    readers = [threading.Thread(target=one) for _ in range(answering.AT_ONCE + 3)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert "too many queries at a time; try again in a moment" in outcomes
+    assert tables.answer(file, query, 1, 0).rows.num_rows == 1  # places are given back

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,17 @@ def test_a_store_of_a_later_format_is_not_guessed_at(store, tmp_path):
 def test_an_identifier_never_leaves_its_folder(store, identifier):
     with pytest.raises(StoreError, match="cannot be a folder of the store"):
         store.current(identifier)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes where nobody may: run as another user to see it refused")
+def test_a_disk_that_may_not_be_written_changes_nothing(store, tmp_path):
+    published(store, tmp_path / "a")
+    home = store.root / "datasets/parkings/versions"
+    home.chmod(0o555)
+    try:
+        staged = a_staged(tmp_path / "b", parkings(places=20))
+        with pytest.raises(StoreError, match="it cannot be written"):
+            store.publish(staged, yes(staged))
+    finally:
+        home.chmod(0o755)
+    assert store.current("parkings").version == 1
