@@ -45,39 +45,39 @@ def ask(address: str, dataset: str = "parkings", **said: Any) -> requests.Respon
          "SELECT NULL AS d, 0 AS n"),
     ],
 )  # fmt: skip
-def test_answers_are_those_of_plain_sql(address: str, store: Store, said: dict[str, Any], sql: str) -> None:
-    file = store.current("parkings").folder / "parkings.parquet"  # type: ignore[union-attr]
+def test_answers_are_those_of_plain_sql(still: str, still_store: Store, said: dict[str, Any], sql: str) -> None:
+    file = still_store.current("parkings").folder / "parkings.parquet"  # type: ignore[union-attr]
     with duckdb.connect() as plain:
         plain.execute(f"CREATE VIEW t AS FROM '{file}'")
         cursor = plain.execute(sql)
         names = [column[0] for column in cursor.description]
         expected = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    answer = ask(address, **said)
+    answer = ask(still, **said)
     assert answer.status_code == 200, answer.text
     assert answer.json()["rows"] == expected
 
 
-def test_pages_follow_each_other(address: str) -> None:
-    first = ask(address, select="id", order="id", limit=1000)
+def test_pages_follow_each_other(still: str) -> None:
+    first = ask(still, select="id", order="id", limit=1000)
     assert (first.json()["total"], len(first.json()["rows"])) == (1200, 1000)
-    second = requests.get(address + first.links["next"]["url"], timeout=20)
+    second = requests.get(still + first.links["next"]["url"], timeout=20)
     assert len(second.json()["rows"]) == 200
     assert "next" not in second.links
     assert first.links["license"]["url"].startswith("https://")
-    assert requests.get(address + first.links["describedby"]["url"], timeout=20).json()["name"] == "parkings"
+    assert requests.get(still + first.links["describedby"]["url"], timeout=20).json()["name"] == "parkings"
 
 
-def test_the_four_formats_hold_the_same_rows(address: str, tmp_path: Path) -> None:
+def test_the_four_formats_hold_the_same_rows(still: str, tmp_path: Path) -> None:
     said = {"select": "id,nom", "order": "id", "limit": 3}
-    rows = ask(address, **said).json()["rows"]
-    text = ask(address, format="csv", **said)
+    rows = ask(still, **said).json()["rows"]
+    text = ask(still, format="csv", **said)
     assert text.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     assert [row["nom"] for row in csv.DictReader(io.StringIO(text.text))] == [row["nom"] for row in rows]
-    parquet = ask(address, format="parquet", **said).content
+    parquet = ask(still, format="parquet", **said).content
     assert pq.read_table(io.BytesIO(parquet)).to_pylist() == rows
-    wanted = requests.get(f"{address}/api/v1/parkings/records?limit=1", headers={"Accept": "text/csv"}, timeout=20)
+    wanted = requests.get(f"{still}/api/v1/parkings/records?limit=1", headers={"Accept": "text/csv"}, timeout=20)
     assert wanted.headers["Content-Type"].startswith("text/csv")
-    assert ask(address, format="geojson").json()["parameter"] == "format"
+    assert ask(still, format="geojson").json()["parameter"] == "format"
 
 
 def test_points_are_features(address: str, store: Store, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_whatever_is_on_no_list_is_refused(text: str, parameter: str) -> None:
     assert "--" not in query.sql(1, 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     said=st.fixed_dictionaries(
         {}, optional={name: st.text(max_size=60) for name in ("select", "where", "order", "group_by")}
@@ -133,7 +133,7 @@ words = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(said=st.fixed_dictionaries({"where": st.lists(words, max_size=12).map(" ".join)}))
 def test_what_looks_like_sql_is_read_or_refused(said: dict[str, str]) -> None:
     test_no_text_gets_through_that_was_not_written_here.hypothesis.inner_test(said)  # type: ignore[attr-defined]
@@ -157,9 +157,9 @@ def test_what_looks_like_sql_is_read_or_refused(said: dict[str, str]) -> None:
     ],
 )
 def test_what_is_not_understood_is_said_with_its_place(
-    address: str, said: dict[str, str], parameter: str, detail: str
+    still: str, said: dict[str, str], parameter: str, detail: str
 ) -> None:
-    answer = ask(address, **said)
+    answer = ask(still, **said)
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["parameter"] == parameter
@@ -225,23 +225,23 @@ def test_readers_see_one_version_while_others_come(address: str, store: Store, t
     assert wrong == []
 
 
-def test_datasets_schemas_and_openapi_are_told(address: str) -> None:
-    names = [one["dataset"] for one in requests.get(f"{address}/api/v1/datasets", timeout=20).json()["datasets"]]
+def test_datasets_schemas_and_openapi_are_told(still: str) -> None:
+    names = [one["dataset"] for one in requests.get(f"{still}/api/v1/datasets", timeout=20).json()["datasets"]]
     assert names == ["budget", "parkings"]
-    one = requests.get(f"{address}/api/v1/parkings", timeout=20).json()
+    one = requests.get(f"{still}/api/v1/parkings", timeout=20).json()
     assert [field["name"] for field in one["schema"]["fields"]] == list(COLUMNS)
-    document = requests.get(f"{address}/api/v1/openapi.json", timeout=20).json()
+    document = requests.get(f"{still}/api/v1/openapi.json", timeout=20).json()
     assert document["openapi"] == "3.1.0"
     schema = document["paths"]["/api/v1/parkings/records"]["get"]["responses"]["200"]["content"]["application/json"]
     assert schema["schema"]["properties"]["rows"]["items"]["properties"]["places"]["type"] == ["integer", "null"]
-    page = requests.get(f"{address}/api/v1/?lang=en", timeout=20)
+    page = requests.get(f"{still}/api/v1/?lang=en", timeout=20)
     assert "Query the data" in page.text
     assert "Budget &lt;primitif&gt;" in page.text
 
 
 @pytest.mark.parametrize("dataset", ["inconnu", "..", "PARKINGS", "a" * 300, "con%00"])
-def test_what_is_not_there_is_not_found(address: str, dataset: str) -> None:
-    assert requests.get(f"{address}/api/v1/{dataset}/records", timeout=20).status_code == 404
+def test_what_is_not_there_is_not_found(still: str, dataset: str) -> None:
+    assert requests.get(f"{still}/api/v1/{dataset}/records", timeout=20).status_code == 404
 
 
 def test_what_was_withdrawn_is_gone_with_its_reason(address: str, store: Store) -> None:
@@ -257,12 +257,12 @@ def test_what_was_withdrawn_is_gone_with_its_reason(address: str, store: Store) 
     assert requests.get(f"{address}/datasets/budget/latest/budget.csv", timeout=20).status_code == 200
 
 
-def test_a_head_is_an_answer_without_its_body(address: str) -> None:
+def test_a_head_is_an_answer_without_its_body(still: str) -> None:
     said = {"select": "id", "limit": 3}
-    head = requests.head(f"{address}/api/v1/parkings/records", params=said, timeout=20)
-    full = ask(address, **said)
+    head = requests.head(f"{still}/api/v1/parkings/records", params=said, timeout=20)
+    full = ask(still, **said)
     assert (head.status_code, head.content, head.headers["ETag"]) == (200, b"", full.headers["ETag"])
-    assert requests.head(f"{address}/datasets/parkings/latest/parkings.csv", timeout=20).status_code == 200
+    assert requests.head(f"{still}/datasets/parkings/latest/parkings.csv", timeout=20).status_code == 200
 
 
 def test_too_many_queries_at_a_time_are_told_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

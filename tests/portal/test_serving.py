@@ -8,45 +8,45 @@ import requests
 from tests.store.making import parkings, published
 
 
-def test_the_index_is_at_the_root(address):
-    answer = requests.get(address, timeout=10)
+def test_the_index_is_at_the_root(still):
+    answer = requests.get(still, timeout=10)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "Jeux de données" in answer.text
 
 
-def test_a_csv_says_what_it_is(address, store):
-    answer = requests.get(f"{address}/datasets/parkings/latest/parkings.csv", timeout=10)
+def test_a_csv_says_what_it_is(still, still_store):
+    answer = requests.get(f"{still}/datasets/parkings/latest/parkings.csv", timeout=10)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["Content-Location"] == "/datasets/parkings/versions/2/parkings.csv"
     assert answer.headers["Cache-Control"] == "no-cache"
-    assert answer.content == (store.current("parkings").folder / "parkings.csv").read_bytes()
+    assert answer.content == (still_store.current("parkings").folder / "parkings.csv").read_bytes()
 
 
 @pytest.mark.parametrize("path", ["/", "/datasets/parkings/latest/parkings.csv", "/catalogue.jsonld", "/missing"])
-def test_every_answer_has_the_protecting_headers(address, path):
-    answer = requests.get(address + path, headers={"Origin": "https://elsewhere.example"}, timeout=10)
+def test_every_answer_has_the_protecting_headers(still, path):
+    answer = requests.get(still + path, headers={"Origin": "https://elsewhere.example"}, timeout=10)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_version_may_be_kept_for_ever(address):
-    answer = requests.get(f"{address}/datasets/parkings/versions/1/parkings.csv", timeout=10)
+def test_a_version_may_be_kept_for_ever(still):
+    answer = requests.get(f"{still}/datasets/parkings/versions/1/parkings.csv", timeout=10)
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
 @pytest.mark.parametrize("path", ["/", "/datasets/parkings/latest/parkings.parquet", "/datasets/parkings/current.json"])
-def test_what_is_known_already_is_not_sent_again(address, path):
-    first = requests.get(address + path, timeout=10)
-    again = requests.get(address + path, headers={"If-None-Match": first.headers["ETag"]}, timeout=10)
+def test_what_is_known_already_is_not_sent_again(still, path):
+    first = requests.get(still + path, timeout=10)
+    again = requests.get(still + path, headers={"If-None-Match": first.headers["ETag"]}, timeout=10)
     assert (again.status_code, again.content) == (304, b"")
-    assert requests.get(address + path, headers={"If-None-Match": '"other"'}, timeout=10).status_code == 200
+    assert requests.get(still + path, headers={"If-None-Match": '"other"'}, timeout=10).status_code == 200
 
 
-def test_a_range_of_a_file_is_served(address, store):
+def test_a_range_of_a_file_is_served(still, still_store):
     path = "/datasets/parkings/latest/parkings.parquet"
-    answer = requests.get(address + path, headers={"Range": "bytes=-4"}, timeout=10)
+    answer = requests.get(still + path, headers={"Range": "bytes=-4"}, timeout=10)
     assert (answer.status_code, answer.content) == (206, b"PAR1")
 
 
@@ -86,9 +86,9 @@ def test_what_is_not_published_does_not_exist(address, store, tmp_path):
         assert status(address, path) == 404, path
 
 
-def test_only_reading_is_allowed(address):
+def test_only_reading_is_allowed(still):
     for method in ("POST", "PUT", "DELETE"):
-        assert requests.request(method, f"{address}/index.html", timeout=10).status_code == 405
+        assert requests.request(method, f"{still}/index.html", timeout=10).status_code == 405
 
 
 def test_an_empty_town_answers_404(address, store):
@@ -97,10 +97,10 @@ def test_an_empty_town_answers_404(address, store):
     assert status(address, "/datasets/parkings/latest/parkings.csv") == 404
 
 
-def test_a_version_file_has_the_hash_of_its_manifest_and_links(address, store):
-    url = f"{address}/datasets/parkings/versions/1/parkings.csv"
+def test_a_version_file_has_the_hash_of_its_manifest_and_links(still, still_store):
+    url = f"{still}/datasets/parkings/versions/1/parkings.csv"
     answer = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=10)
-    [file] = [one for one in store.version("parkings", 1).files if one.name == "parkings.csv"]
+    [file] = [one for one in still_store.version("parkings", 1).files if one.name == "parkings.csv"]
     assert answer.headers["ETag"] == f'"{file.sha256}"'
     assert answer.links["latest-version"]["url"] == "/datasets/parkings/latest/parkings.csv"
     assert answer.links["describedby"]["url"] == "/datasets/parkings/versions/1/datapackage.json"
@@ -110,8 +110,8 @@ def test_a_version_file_has_the_hash_of_its_manifest_and_links(address, store):
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "br"])
-def test_texts_are_compressed_whole_with_a_weak_tag_and_ranges_are_not(address, encoding):
-    url = f"{address}/datasets/parkings/latest/parkings.csv"
+def test_texts_are_compressed_whole_with_a_weak_tag_and_ranges_are_not(still, encoding):
+    url = f"{still}/datasets/parkings/latest/parkings.csv"
     packed = requests.get(url, headers={"Accept-Encoding": encoding}, timeout=10, stream=True)
     assert packed.headers["Content-Encoding"] == encoding
     assert packed.headers["ETag"].startswith('W/"')
