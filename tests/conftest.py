@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("odp", deadline=None)  # two cores do much at once: no test is about time
+settings.load_profile("odp")
 
 _REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 

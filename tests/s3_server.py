@@ -52,7 +52,8 @@ def s3_server() -> Iterator[S3Server]:
         grpc = [f"-{role}.port.grpc={free_port()}" for role in ports]
         command: list[str | Path] = [
             Path(sys.prefix) / "bin" / "weed", "server", f"-dir={home}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            "-s3", f"-s3.config={home / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.autoCreateBucket",
+            "-s3", f"-s3.config={home / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+            "-s3.autoCreateBucket",
             "-master.volumeSizeLimitMB=16", "-master.electionTimeout=500ms", "-master.peers=none",
             "-master.telemetry=false", "-volume.max=60", "-volume.preStopSeconds=0",
             *(f"-{role}.port={port}" for role, port in ports.items()), *grpc,

@@ -13,13 +13,18 @@ from odpipeline.progress import LOGGER
 VARIABLE = "ODP_LOG"
 
 
+_LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error",
+           logging.CRITICAL: "critical"}  # fmt: skip
+"""Their own names: other libraries colour those of `logging` for terminals."""
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line: `time` (UTC), `level`, `event`, then the record's `facts`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """`record` as one line."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        said = {"time": time, "level": record.levelname.lower(), "event": record.getMessage()}
+        said = {"time": time, "level": _LEVELS.get(record.levelno, str(record.levelno)), "event": record.getMessage()}
         return json.dumps(said | getattr(record, "facts", {}), ensure_ascii=False, default=str)
 
 
