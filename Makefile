@@ -38,6 +38,7 @@ bench: $(VENV)/ready     ## the benchmarks; minutes
 	$(BIN)/python -m benchmarks.orchestration
 	$(BIN)/python -m benchmarks.operations 60
 	$(BIN)/python -m benchmarks.extraction
+	$(BIN)/python -m benchmarks.store
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

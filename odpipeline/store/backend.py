@@ -56,8 +56,10 @@ class Backend(Reader, Protocol):
     def names(self, folder: str) -> list[str]:
         """The names directly below `folder`, sorted, without hidden ones; none when it does not exist."""
 
-    def create(self, key: str, content: Path | bytes, sha256: str) -> None:
+    def create(self, key: str, content: Path | bytes, sha256: str, like: str | None = None) -> None:
         """Write a content that will never change again, from a file or from memory.
+
+        `like` is an object that holds the same bytes already: the backend may share them instead of writing them again.
 
         The key appears whole or not at all, and only if it did not exist and the bytes have this SHA-256; of several
         writers exactly one succeeds.

@@ -73,8 +73,8 @@ class Bucket:
         names = (path.rstrip("/").rpartition("/")[2] for path in paths)
         return sorted({name for name in names if name and not name.startswith(".")})
 
-    def create(self, key: str, content: Path | bytes, sha256: str) -> None:
-        """See `Backend.create`."""
+    def create(self, key: str, content: Path | bytes, sha256: str, like: str | None = None) -> None:  # noqa: ARG002
+        """See `Backend.create`; nothing is shared in a bucket, where a copy could not be conditional."""
         if isinstance(content, Path) and content.stat().st_size > _WHOLE:
             self._create_large(key, content, sha256)
             return

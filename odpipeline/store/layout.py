@@ -40,6 +40,9 @@ and are, at the next publication or confirmation, if a publisher died in between
 of the line before it (nothing, for the first) and of the line itself without it, as canonical JSON. A line that was
 changed or taken out shows in every line after it. Lines from before there were chains stand before the first one.
 
+**Shared bytes.** A file whose bytes the version before holds already, such as the partition of a year that is over, is
+not written again: in a folder both names are hard links of one file, so that each version stays whole by itself.
+
 **Unchanged.** A staged release with the content hash of the current one makes no version. `checked.json` then notes
 the capture and the code version that led to that content again: comparing with those of the version alone, a new
 capture with the old content would be worked through every night. It counts only for the version that it names.

@@ -57,11 +57,11 @@ class LocalFolder:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
-    def create(self, key: str, content: Path | bytes, sha256: str) -> None:
-        """See `Backend.create`."""
+    def create(self, key: str, content: Path | bytes, sha256: str, like: str | None = None) -> None:
+        """See `Backend.create`: shared bytes are a hard link, so that each version stays whole by itself."""
         target = self.place(key)
         with _said(key, "written"), _aside(target) as temporary:
-            if _written(temporary, content, 0o444) != sha256:
+            if not (like and _linked(self.place(like), temporary)) and _written(temporary, content, 0o444) != sha256:
                 raise Altered("the bytes are not those that were hashed", where=key)
             with self._locked():
                 if os.path.lexists(target):
@@ -156,6 +156,15 @@ def _aside(target: Path) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _linked(there: Path, path: Path) -> bool:
+    """Whether `path` is now another name of the file `there`; not where the file system has no such links."""
+    try:
+        path.hardlink_to(there)
+    except OSError:
+        return False
+    return True
 
 
 def _written(path: Path, content: Path | bytes, mode: int) -> str:

@@ -329,13 +329,21 @@ class Store:
         """Create every object of the version, the manifest last; their keys, newest first, as they are taken away."""
         written: list[str] = []
         try:
+            shared = self._shared(manifest)
             for key, content, sha256 in _objects(manifest, folder, quality, self._signature(manifest)):
-                self._backend.create(key, content, sha256)
+                self._backend.create(key, content, sha256, shared.get(sha256))
                 written.insert(0, key)
         except StoreError as error:
             self._backend.discard(written)
             raise self._in_full(error, manifest) from None
         return written
+
+    def _shared(self, manifest: Manifest) -> dict[str, str]:
+        """Where the version before holds the same bytes, such as a partition to which nothing was added: hash → key."""
+        if manifest.previous is None or releases.tombstone(self._backend, manifest.dataset, manifest.previous):
+            return {}
+        before = releases.version(self._backend, manifest.dataset, manifest.previous)
+        return {file.sha256: layout.version(before.dataset, before.version, file.name) for file in before.files}
 
     def _signature(self, manifest: Manifest) -> bytes | None:
         """The signature of a manifest, whose key is made public first."""

@@ -17,8 +17,9 @@ import pytest
 from odpipeline.declaration import formats as declared
 from odpipeline.duck import connect, spatial
 from odpipeline.errors import StoreError
-from odpipeline.store import Staged
-from tests.store.making import DUCK, a_dataset, a_staged
+from odpipeline.store import Staged, Store
+from odpipeline.store.verifying import verify
+from tests.store.making import DUCK, a_dataset, a_staged, yes
 
 FIELDS: list[dict[str, Any]] = [
     {"name": "id", "type": "integer", "constraints": {"required": True}},
@@ -188,3 +189,17 @@ def test_formats_that_cannot_be_are_refused(said: dict[str, Any], why: str) -> N
     [(place, what)] = declared.faults(a_dataset(fields=FIELDS, formats=said))
     assert place[0] == "formats"
     assert why in what
+
+
+def test_partitions_to_which_nothing_was_added_are_shared_with_the_version_before(store: Store, tmp_path: Path) -> None:
+    dataset = a_dataset(fields=[FIELDS[0], {"name": "annee", "type": "year"}], formats={"partition_by": "annee"})
+    for n, count in enumerate((9, 10)):
+        select = f"SELECT i AS id, 2020 + i % 3 AS annee FROM range({count}) t(i)"
+        staged = a_staged(tmp_path / str(n), select, dataset=dataset)
+        store.publish(staged, yes(staged))
+    one, two = (store.root / f"datasets/parkings/versions/{n}" for n in (1, 2))
+    same = {year: (one / f"parkings.annee-{year}.parquet").samefile(two / f"parkings.annee-{year}.parquet")
+            for year in (2020, 2021, 2022)}  # fmt: skip
+    assert same == {2020: False, 2021: True, 2022: True}
+    store.backend.purge("datasets/parkings/versions/1/parkings.annee-2021.parquet")
+    assert verify(store.backend, "parkings", sample=0).flaws == []  # the other name of the file is still there
