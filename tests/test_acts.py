@@ -228,7 +228,7 @@ def test_a_withdrawal_killed_at_any_instant_serves_nothing_and_is_finished_by_th
 
 def test_a_rollback_killed_at_any_instant_leaves_the_one_or_the_other(tmp_path: Path) -> None:
     seen = set()
-    for instant in range(1, 400, 9):
+    for instant in range(1, 400, 19):
         town = Town(tmp_path / str(instant))
         town.deliver("un")
         town.deliver("deux")
@@ -347,7 +347,7 @@ def test_erased_rows_are_in_no_version_and_do_not_come_back(town: Town) -> None:
 
 
 def test_an_erasure_killed_at_any_instant_is_finished_by_the_same_command(tmp_path: Path) -> None:
-    for instant in range(1, 600, 23):
+    for instant in range(1, 600, 41):
         town = Town(tmp_path / str(instant))
         town.deliver("un", "secretum")
         town.deliver("un", "secretum", "trois")
@@ -358,7 +358,7 @@ def test_an_erasure_killed_at_any_instant_is_finished_by_the_same_command(tmp_pa
         assert town.flaws == []
         if ended == 0:
             break
-    assert instant > 23
+    assert instant > 41
 
 
 def test_a_class_that_would_become_too_small_is_not_cut(town: Town) -> None:

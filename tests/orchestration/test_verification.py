@@ -11,8 +11,8 @@ from tests.towns import write_town
 
 
 def verified(folder: Path) -> dict[str, dg.AssetCheckEvaluation]:
-    job = definitions(read_town(folder)).resolve_job_def("verify_store")
     with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions(read_town(folder)).resolve_job_def("verify_store")
         result = job.execute_in_process(instance=instance, raise_on_error=False)
         return {found.asset_key.path[0]: found for found in result.get_asset_check_evaluations()}
 
@@ -35,6 +35,6 @@ def test_a_flipped_byte_turns_the_check_red_and_says_where(tmp_path: Path) -> No
 
 def test_a_night_does_not_read_the_store_again(tmp_path: Path) -> None:
     town = read_town(write_town(tmp_path, "piscines"))
-    jobs = definitions(town)
-    names = {node.name for node in jobs.resolve_job_def("nightly").nodes}
+    with dg.DagsterInstance.ephemeral():
+        names = {node.name for node in definitions(town).resolve_job_def("nightly").nodes}
     assert "store_verified" not in names

@@ -75,7 +75,7 @@ points = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(points=points, least=st.integers(3, 8))
 def test_every_square_is_full_and_none_lies_in_another(
     points: list[Point], least: int, tmp_path_factory: pytest.TempPathFactory

@@ -136,7 +136,7 @@ def test_a_publisher_killed_at_any_request_leaves_the_old_or_the_new_release(
     contents = itertools.count(1)
     store = stored(tmp_path, bucket())
     published(store, tmp_path / "first", parkings(places=next(contents)))
-    for instant in range(2, 60, 7):
+    for instant in range(2, 60, 11):
         before = whole(store).version
         staged = a_staged(tmp_path / f"k{instant}", parkings(places=1000 + next(contents)))
         ended = killed_at(proxy, instant, bucket(endpoint=proxy.endpoint), staged, tmp_path)
@@ -277,7 +277,8 @@ def test_a_town_whose_store_is_a_bucket(s3: S3Server, bucket: Make, tmp_path: Pa
         town, zones, town.contact, "arrêté", None, captures=False
     )
     assert proof["still_there"] == []
-    assert backend.names("datasets/piscines") == ["changelog.jsonl", "tombstone.json", "withdrawal-proof.json"]
+    left = {"changelog.jsonl", "tombstone.json", "withdrawal-proof.json"}
+    assert set(backend.names("datasets/piscines")) - {"versions"} == left  # an empty folder, where the server has such
 
 
 def test_a_bucket_is_served_like_a_folder(bucket: Make, tmp_path: Path) -> None:

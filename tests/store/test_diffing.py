@@ -71,7 +71,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(old=rows, new=rows)
 def test_applied_to_the_old_version_it_gives_the_new_one(old: Rows, new: Rows, tmp_path_factory: Any) -> None:
     folder = tmp_path_factory.mktemp("d")
