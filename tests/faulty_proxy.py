@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 Fault = str
 """`500`: an error instead of forwarding; `lost`: forwarded, and then the connection is cut without an answer; `cut`:
-cut before forwarding; `slow`: forwarded after a while."""
+cut before forwarding; `slow`: forwarded after a while; `skewed`: what AWS answers when the clocks are too far apart."""
 
 
 class Proxy(ThreadingHTTPServer):
@@ -48,6 +48,13 @@ class _Forwarding(BaseHTTPRequestHandler):
             self.send_response(500)
             self.send_header("Content-Length", "0")
             self.end_headers()
+            return
+        if fault == "skewed":
+            told = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
             return
         if fault == "cut":
             self.close_connection = True

@@ -115,6 +115,34 @@ def test_whatever_fails_once_on_the_way_the_release_is_whole(
     assert sound(store) == []
 
 
+def test_a_large_file_whose_parts_are_cut_is_sent_again_or_never_appears(
+    bucket: Make, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("odpipeline.store.bucket._WHOLE", 1000)
+    monkeypatch.setattr("odpipeline.store.bucket._CHUNK", 5 << 20)
+    file = tmp_path / "large"
+    file.write_bytes(os.urandom(11 << 20))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    backend, cuts = bucket(endpoint=proxy.endpoint), itertools.count()
+    proxy.faults = lambda _method, path: "cut" if "partNumber=2" in path and next(cuts) == 0 else None
+    backend.create("d/again", file, digest)
+    assert hashlib.sha256(b"".join(backend.chunks("d/again") or ())).hexdigest() == digest
+    proxy.faults = lambda _method, path: "cut" if "partNumber=2" in path else None
+    with pytest.raises(StoreError, match="does not answer as it should"):
+        backend.create("d/never", file, digest)
+    proxy.faults = lambda _method, _path: None
+    assert backend.read("d/never") is None
+    assert backend.names("d") == ["again"]
+
+
+def test_a_clock_that_is_wrong_is_named(bucket: Make, proxy: Proxy, tmp_path: Path) -> None:
+    store = stored(tmp_path, bucket(endpoint=proxy.endpoint))
+    proxy.faults = lambda _method, _path: "skewed"
+    with pytest.raises(StoreError, match="does not let us in") as refused:
+        store.ready()
+    assert "the clock of this machine" in refused.value.mend
+
+
 def test_a_server_that_stays_down_changes_nothing(bucket: Make, proxy: Proxy, tmp_path: Path) -> None:
     backend = bucket(endpoint=proxy.endpoint)
     store = stored(tmp_path, backend)
