@@ -79,6 +79,7 @@ def catalogue(releases: Iterable[Release], town: Town) -> Node:
         },
         _publisher(town, base),
         *(node for release in found for node in dataset_graph(release, town)),
+        *_series(found, base),
         *_vocabulary(found, language),
         *(dqv.metrics(base) if any(release.quality.get("score") for release in found) else ()),
     ]
@@ -105,6 +106,7 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
         "dcat:version": str(release.version),
         "adms:versionNotes": _text(_notes(release), "fr"),
         **_previous(base, release),
+        **({"dcat:inSeries": {"@id": _series_uri(base, about["series"])}} if about.get("series") else {}),
         "dct:modified": _instant(release),
         "dct:accrualPeriodicity": _concept("frequency", frequency(about["schedule"])),
         "dct:accessRights": _concept("access-right", "PUBLIC"),
@@ -122,6 +124,29 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
         *(node for file in _tables(release) for node in _distribution(release, file, base, page)),
         *measured,
     ]  # fmt: skip
+
+
+def _series(releases: Iterable[Release], base: str) -> list[Node]:
+    """The series that datasets belong to, each once, as the first of them says it (DCAT-AP 3.0.1, Dataset Series)."""
+    said: dict[str, Release] = {}
+    for release in releases:
+        if release.about.get("series"):
+            said.setdefault(release.about["series"]["id"], release)
+    return [
+        {
+            "@id": _series_uri(base, release.about["series"]),
+            "@type": "dcat:DatasetSeries",
+            "dct:title": _text(release.about["series"]["title"], release.about["language"]),
+            "dct:description": _text(release.about["series"]["description"], release.about["language"]),
+            "dct:publisher": {"@id": f"{base}/#publisher"},
+            "dcat:contactPoint": {"@id": f"{_dataset_uri(base, release)}#contact"},
+        }
+        for _, release in sorted(said.items())
+    ]
+
+
+def _series_uri(base: str, series: Node) -> str:
+    return f"{base}/series/{series['id']}"
 
 
 def _notes(release: Release) -> str:

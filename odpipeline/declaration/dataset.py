@@ -17,6 +17,7 @@ from odpipeline.declaration.formats import Formats
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.keeping import Keep
 from odpipeline.declaration.profiles import PROFILES, Profile, ProfileName, Rules, with_defaults
+from odpipeline.declaration.series import Series
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.tables import Table
 from odpipeline.declaration.techniques import NUMERIC, Technique
@@ -328,6 +329,8 @@ class Dataset(Closed):
     """`nightly`, or a cron expression in the town's time zone."""
     freshness: Freshness = Freshness()
     """The promise made to the public."""
+    series: Series | None = None
+    """The series that it belongs to: `{id: budgets, title: …, description: …}`."""
     versions: Keep = Keep()
     """Which versions stay public: all by default, `{last: 10}`, `{daily: 30 days, monthly: 10 years}`."""
     embargo: datetime | date | None = None

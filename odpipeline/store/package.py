@@ -50,6 +50,7 @@ def about(dataset: Dataset, town: Town) -> dict[str, Any]:
         "licence": dataset.licence,
         "schedule": dataset.schedule,
         "language": town.language,
+        **({"series": dataset.series.model_dump()} if dataset.series else {}),
     }
 
 

@@ -12,6 +12,7 @@ from odpipeline.store import Store
 from tests.store.making import a_dataset, a_town, parkings, published
 
 SHAPES = Path(__file__).resolve().parents[3] / "shared/real/dcat-ap"
+SERIES = {"id": "budgets", "title": "Budgets", "description": "Les budgets de chaque année."}
 BASE = "https://donnees.ville.example"
 
 pytestmark = [  # rdflib's and pyshacl's own use of rdflib's superseded names
@@ -26,7 +27,7 @@ def store(tmp_path):
     published(store, tmp_path)
     published(store, tmp_path, parkings(places=20))
     budget = a_dataset("budget", title="Budget", themes=["ECON", "GOVE"], keywords=[], licence="ODbL-1.0",
-                       schedule="0 6 1 * *")  # fmt: skip
+                       schedule="0 6 1 * *", series=SERIES)  # fmt: skip
     published(store, tmp_path, dataset=budget)
     return store
 
@@ -44,6 +45,14 @@ def test_every_current_release_is_a_dataset_with_its_files(store, tmp_path):
     assert found.value(parking, DCTERMS.title) == Literal("Disponibilité des parkings", lang="fr")
     files = {str(found.value(node, DCAT.downloadURL)) for node in found.objects(parking, DCAT.distribution)}
     assert files == {f"{BASE}/datasets/parkings/latest/parkings.{kind}" for kind in ("csv", "parquet")}
+
+
+def test_datasets_of_a_series_lead_to_it(store, tmp_path):
+    found, series = graph(store, tmp_path), URIRef(f"{BASE}/series/budgets")
+    belongs = URIRef("http://www.w3.org/ns/dcat#inSeries")
+    assert set(found.subjects(belongs, series)) == {URIRef(f"{BASE}/datasets/budget")}
+    assert found.value(series, DCTERMS.title) == Literal("Budgets", lang="fr")
+    assert (series, RDF.type, URIRef("http://www.w3.org/ns/dcat#DatasetSeries")) in found
 
 
 def test_size_and_checksum_are_those_of_the_published_file(store, tmp_path):
