@@ -149,25 +149,30 @@ def _views(connection: duckdb.DuckDBPyConnection, before: Path, after: Path) -> 
 def _by_key(
     connection: duckdb.DuckDBPyConnection, key: Sequence[str], others: Sequence[str]
 ) -> tuple[tuple[int, int, int], dict[str, int]]:
-    """Added, removed and changed rows by key, and changed cells by column. `changes` is the view of the rows."""
+    """Added, removed and changed rows by key, and changed cells by column. `changes` is the view of the rows.
+
+    One join finds the rows that differ, and only these are kept, each side as it was.
+    """
     same = " AND ".join(f"o.{quote(name)} IS NOT DISTINCT FROM n.{quote(name)}" for name in key)
     differs = [f"o.{quote(name)} IS DISTINCT FROM n.{quote(name)}" for name in others]
-    any_differs = f"({' OR '.join(differs)})" if differs else "false"
-    joined = f"(SELECT *, true AS _o FROM old) o FULL JOIN (SELECT *, true AS _n FROM new) n ON {same}"
-    both = "o._o AND n._n"
+    apart = " OR ".join(["o._there IS NULL", "n._there IS NULL", *differs])
+    connection.execute(
+        "CREATE TEMP TABLE apart AS SELECT o, n FROM (SELECT *, true AS _there FROM old) o "
+        f"FULL JOIN (SELECT *, true AS _there FROM new) n ON {same} WHERE {apart}"
+    )
+    both = "o._there AND n._there"
     cells = "".join(f", count_if({both} AND {one})" for one in differs)
     found = connection.execute(
-        f"SELECT count_if(o._o IS NULL), count_if(n._n IS NULL), count_if({both} AND {any_differs}){cells} "
-        f"FROM {joined}"
+        f"SELECT count_if(o._there IS NULL), count_if(n._there IS NULL), count_if({both}){cells} FROM apart"
     ).fetchone()
     counts = [int(one or 0) for one in found or (0, 0, 0)]
-    picked = {side: ", ".join(f"{side}.{quote(name)}" for name in (*key, *others)) for side in "on"}
+    picked = {side: ", ".join(f"{side}.{quote(name)} AS {quote(name)}" for name in (*key, *others)) for side in "on"}
     connection.execute(
         "CREATE VIEW changes AS "
-        f"SELECT 'added' AS _change, {picked['n']} FROM new n WHERE NOT EXISTS (SELECT 1 FROM old o WHERE {same}) "
-        f"UNION ALL SELECT 'removed', {picked['o']} FROM old o WHERE NOT EXISTS (SELECT 1 FROM new n WHERE {same}) "
-        f"UNION ALL SELECT 'before', {picked['o']} FROM old o JOIN new n ON {same} WHERE {any_differs} "
-        f"UNION ALL SELECT 'after', {picked['n']} FROM old o JOIN new n ON {same} WHERE {any_differs}"
+        f"SELECT 'added' AS _change, {picked['n']} FROM apart WHERE o._there IS NULL "
+        f"UNION ALL SELECT 'removed', {picked['o']} FROM apart WHERE n._there IS NULL "
+        f"UNION ALL SELECT 'before', {picked['o']} FROM apart WHERE {both} "
+        f"UNION ALL SELECT 'after', {picked['n']} FROM apart WHERE {both}"
     )
     by_column = {name: n for name, n in zip(others, counts[3:], strict=True) if n}
     return (counts[0], counts[1], counts[2]), by_column

@@ -176,7 +176,7 @@ def _compressed(csv: Path) -> Path:
     with (
         csv.open("rb") as source,
         target.open("wb") as file,
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as packed,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=1) as packed,
     ):
         shutil.copyfileobj(source, packed, 1 << 18)
     return target

@@ -178,10 +178,10 @@ def test_who_is_overtaken_before_the_swap_is_told_and_leaves_nothing(tmp_path):
 class Crowded(LocalFolder):
     """A backend on which someone else takes the same number first."""
 
-    def create(self, key: str, content: Path | bytes, sha256: str) -> None:
+    def create(self, key: str, content: Path | bytes, sha256: str, like: str | None = None) -> None:
         if key.endswith("versions/2/datapackage.json"):
             super().create(key, b"theirs", hashlib.sha256(b"theirs").hexdigest())
-        super().create(key, content, sha256)
+        super().create(key, content, sha256, like)
 
 
 def test_who_finds_the_number_taken_is_told_and_touches_nothing(tmp_path):
