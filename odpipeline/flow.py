@@ -26,11 +26,11 @@ from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.declaration.town import Town
 from odpipeline.duck import DuckSettings
 from odpipeline.errors import OdpError, SourceError, located
+from odpipeline.freshness import Newest, ahead, freshness, newest_event
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
 from odpipeline.landing.erasures import Erasures
 from odpipeline.landing.workplace import keep_failed, set_aside, workplace
-from odpipeline.monitoring.freshness import freshness, newest_event
 from odpipeline.privacy import Anonymised
 from odpipeline.progress import Progress
 from odpipeline.quality import QualityReport
@@ -111,14 +111,15 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         beside = _public_beside(dataset, town, zones, folder)
         yield (anonymous := _anonymised(dataset, zones, rows, capture, current, beside[0], folder, duck))
         why = "replay of an earlier capture" if replay else "new delivery"
-        facts = _facts(dataset, capture, rows, anonymous, duck, why)
+        newest = newest_event(anonymous.parquet, dataset, duck, datetime.now(UTC))
+        facts = _facts(dataset, capture, rows, anonymous, newest, why)
         staged = stage(anonymous.parquet, dataset, town, folder, duck, facts=facts)
         yield (staged := _since(current, staged, dataset, zones, folder, duck))
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         measured = _measured(dataset, town, anonymous, staged, beside, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
-        aged = tuple(finding for finding in ages.findings if finding.rule == "data_age")
+        aged = tuple(finding for finding in ages.findings if finding.rule == "data_age") + ahead(dataset, newest)
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         published = zones.store.parquet(current, folder / "public") if current else None
         compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
@@ -444,14 +445,14 @@ def _facts(
     capture: Capture,
     rows: Conformed,
     anonymous: Anonymised,
-    duck: DuckSettings,
+    newest: Newest,
     why: str,
 ) -> StagedFacts:
     """What the release says of itself; counts and rules, never values."""
     return StagedFacts(
         capture_sha256=capture.sha256,
         code_version=dataset.code_version,
-        data_date=newest_event(anonymous.parquet, dataset, duck),
+        data_date=capture.dated if dataset.freshness.dated_by == "source" else newest.date,
         privacy=privacy.summary(dataset, anonymous.findings)
         | ({"generalisation": anonymous.choice.summary()} if anonymous.choice else {})
         | ({"pseudonyms": dict(anonymous.pseudonyms)} if anonymous.pseudonyms else {}),

@@ -8,12 +8,16 @@ Addresses are below the publisher's homepage; those of files go through `latest`
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from odpipeline.catalogue import dqv
 from odpipeline.catalogue.vocabulary import AUTHORITY, FREQUENCIES, LANGUAGES, LICENCES, THEMES, frequency
 from odpipeline.declaration.town import Town
+from odpipeline.quality.promised import promised
+from odpipeline.quality.typography import french_moment, typographic
 from odpipeline.store import Release, Store, StoredFile, layout, wording
 
 Node = dict[str, Any]
@@ -27,6 +31,7 @@ CONTEXT: Node = {
     "adms": "http://www.w3.org/ns/adms#",
     "dcatap": "http://data.europa.eu/r5r/",
     "skos": "http://www.w3.org/2004/02/skos/core#",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     **dqv.PREFIXES,
 }
@@ -109,6 +114,7 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
         **({"dcat:inSeries": {"@id": _series_uri(base, about["series"])}} if about.get("series") else {}),
         "dct:modified": _instant(release),
         "dct:accrualPeriodicity": _concept("frequency", frequency(about["schedule"])),
+        **_timeliness(release, town),
         "dct:accessRights": _concept("access-right", "PUBLIC"),
         "dct:language": _concept("language", LANGUAGES.get(language, "MUL")),
         "dct:conformsTo": {"@id": _PACKAGE},
@@ -124,6 +130,25 @@ def dataset_graph(release: Release, town: Town) -> list[Node]:
         *(node for file in _tables(release) for node in _distribution(release, file, base, page)),
         *measured,
     ]  # fmt: skip
+
+
+def _timeliness(release: Release, town: Town) -> Node:
+    """Both clocks: the newest date in the data (`dct:temporal`), when it was last checked and what is promised."""
+    zone = ZoneInfo(town.timezone)
+    declared = next((dataset for dataset in town.datasets if dataset.id == release.dataset), None)
+    told = [f"Vérifié à la source le {french_moment(release.checked_at, zone)}."]
+    promise = promised(declared, release.data_date, release.checked_at, "fr") if declared else None
+    if promise:
+        told.append(f"Engagement : {promise.text[:1].lower()}{promise.text[1:]}.")
+    if promise and promise.until:
+        told.append(f"Sans donnée plus récente, il n’est plus tenu à partir du {french_moment(promise.until, zone)}.")
+    said: Node = {
+        "dct:provenance": {"@type": "dct:ProvenanceStatement", "rdfs:label": _text(typographic(" ".join(told)), "fr")}
+    }
+    if release.data_date:
+        end = {"@type": "xsd:dateTime", "@value": _stamp(release.data_date)}
+        said["dct:temporal"] = {"@type": "dct:PeriodOfTime", "dcat:endDate": end}
+    return said
 
 
 def _series(releases: Iterable[Release], base: str) -> list[Node]:
@@ -252,8 +277,11 @@ def _text(text: str, language: str) -> Node:
 
 
 def _instant(release: Release) -> Node:
-    stamp = release.published_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"@type": "xsd:dateTime", "@value": stamp}
+    return {"@type": "xsd:dateTime", "@value": _stamp(release.published_at)}
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _modified(releases: list[Release]) -> Node:

@@ -7,6 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -18,9 +19,9 @@ from odpipeline.declaration import explain, read_town
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
+from odpipeline.freshness import freshness, spoken
 from odpipeline.journal import RunRecord
 from odpipeline.landing import Capture
-from odpipeline.monitoring.freshness import freshness, spoken
 from odpipeline.operating import logs
 
 _DIED = "its process died before it could say why; look at the run in Dagster"
@@ -203,11 +204,13 @@ def _status_row(dataset: Dataset, zones: flow.Zones) -> dict[str, Any]:
         now=datetime.now(UTC),
     )
     late = [finding.message for finding in ages.findings if not finding.passed]
+    due = ages.data_due.astimezone(ZoneInfo(dataset.timezone)) if ages.data_due else None
     return {
         "dataset": dataset.id,
         "version": release.version if release else None,
         "rows": release.rows if release else None,
         "data age": spoken(ages.data_age) if ages.data_age is not None else None,
+        "due": f"{due:%Y-%m-%d %H:%M}" if due else None,
         "checked": f"{spoken(ages.run_age)} ago" if ages.run_age is not None else None,
         "fresh": "late" if ages.late else "yes",
         "verdict": last.outcome if last else "never run",

@@ -26,6 +26,7 @@ from odpipeline.declaration import (
     identifiers,
     keeping,
     privacy_rules,
+    promises,
     town_code,
 )
 from odpipeline.declaration.dataset import Constraints, Dataset, Lookup, TableField
@@ -85,9 +86,10 @@ def faults(dataset: Dataset, bench: Bench) -> Faults:
         yield from check(dataset, bench)
 
 
-def _formats(dataset: Dataset, _: Bench) -> Faults:
+def _formats(dataset: Dataset, bench: Bench) -> Faults:
     yield from formats.faults(dataset)
     yield from keeping.faults(dataset)
+    yield from promises.faults(dataset, bench.town)
 
 
 def _completed(dataset: Dataset, _: Bench) -> Faults:
@@ -124,12 +126,6 @@ def _columns(dataset: Dataset, _: Bench) -> Faults:
     event, place = dataset.freshness.column, ("freshness", "column")
     if event and event not in published:
         yield place, _unpublished("freshness.column", event, dataset)
-    elif event and published[event].type not in ("date", "datetime"):
-        kind = published[event].type
-        yield place, f"freshness.column: {event!r} is published as {kind}; name a date or datetime column"
-    if dataset.freshness.data and not event:
-        what = "freshness.data promises an age, but nothing tells it; name the event's column in freshness.column"
-        yield ("freshness", "data"), what
     delivered = [column for _, column in dataset.delivered_fields] + list(dataset.ignored_columns)
     for name in dataset.format.ignore_rows:
         if name not in delivered:

@@ -17,6 +17,7 @@ from odpipeline.declaration.formats import Formats
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.keeping import Keep
 from odpipeline.declaration.profiles import PROFILES, Profile, ProfileName, Rules, with_defaults
+from odpipeline.declaration.promises import Freshness, TownCalendar
 from odpipeline.declaration.series import Series
 from odpipeline.declaration.source import Source
 from odpipeline.declaration.tables import Table
@@ -258,17 +259,6 @@ class Quality(Closed):
     """What is compared with the current release, and along the time of the events."""
 
 
-class Freshness(Closed):
-    """The promise made to the public."""
-
-    data: Duration | None = None
-    """How old the newest published event may be."""
-    column: str | None = None
-    """The published date or datetime column that holds the time of the event."""
-    run: Duration = timedelta(hours=36)
-    """How long ago the last successful check may be."""
-
-
 class PersonalData(StrEnum):
     """Whether the delivery holds personal data: must be said, there is no default."""
 
@@ -351,6 +341,8 @@ class Dataset(Closed):
     _lines: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _code_version: str = PrivateAttr(default="")
+    _timezone: str = PrivateAttr(default="Europe/Paris")
+    _calendar: TownCalendar = PrivateAttr(default=TownCalendar())
 
     @property
     def id(self) -> str:
@@ -371,6 +363,16 @@ class Dataset(Closed):
     def root(self) -> Path:
         """The town's root folder."""
         return self._root
+
+    @property
+    def timezone(self) -> str:
+        """The town's time zone."""
+        return self._timezone
+
+    @property
+    def calendar(self) -> TownCalendar:
+        """The town's calendar."""
+        return self._calendar
 
     @property
     def code_version(self) -> str:

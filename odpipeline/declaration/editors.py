@@ -18,7 +18,6 @@ from odpipeline.declaration.dataset import (
     Constraints,
     Dataset,
     FileFormat,
-    Freshness,
     Gaps,
     Lookup,
     OverTime,
@@ -31,6 +30,7 @@ from odpipeline.declaration.disclosure import Closeness, Diversity, RecursiveDiv
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
 from odpipeline.declaration.profiles import Rules
+from odpipeline.declaration.promises import Freshness, TownCalendar
 from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
 from odpipeline.declaration.techniques import Generalise, Mask, Noise, Pseudonymise, Technique
 from odpipeline.declaration.town import Night, Publisher, System, Town
@@ -108,6 +108,7 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("`over_time.stuck:`, each", Stuck),
     ("`freshness:`", Freshness),
     ("The town: `town.yaml`", Town),
+    ("`calendar:`", TownCalendar),
     ("`publisher:`", Publisher),
     ("`systems:`, each", System),
     ("`night:`", Night),

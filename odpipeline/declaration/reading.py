@@ -110,6 +110,8 @@ def _dataset(draft: Draft, bench: Bench, faults: list[Fault]) -> Dataset | None:
     dataset._id, dataset._file, dataset._root = draft.id, file, bench.root
     dataset._theme_folder = file.parts[1] if len(file.parts) > 2 else ASSETS
     dataset._lines, dataset._origins = draft.lines, draft.origins()
+    if bench.town:
+        dataset._timezone, dataset._calendar = bench.town.timezone, bench.town.calendar
     if draft.complete:
         faults.extend(Fault(*draft.where(place), what) for place, what in checking.faults(dataset, bench))
     return dataset

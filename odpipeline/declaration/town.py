@@ -12,6 +12,7 @@ from odpipeline.declaration.access import Auth
 from odpipeline.declaration.approval import Person, people
 from odpipeline.declaration.bucket import BucketStore
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.promises import TownCalendar
 from odpipeline.declaration.words import (
     MEMORY_PATTERN,
     SIREN_PATTERN,
@@ -104,6 +105,8 @@ class Town(Closed):
     """The language of titles and descriptions."""
     timezone: str = "Europe/Paris"
     """The time zone of schedules and of datetimes that name none."""
+    calendar: TownCalendar = TownCalendar()
+    """Whose holidays are kept, for promises that count working days or school days."""
     store: str | BucketStore = ".odp/public"
     """The publication store: a folder, relative to the town, or a bucket `{bucket: …, endpoint: …, access_key: …}`."""
     private: str = ".odp/private"

@@ -33,7 +33,8 @@ class Capture:
 
     The bytes at `path` are those that were delivered unless the capture is `sealed`: see `Landing.open`. `sha256` and
     `size_bytes` are always those of the clear bytes. `fetched_at`: when these bytes were first delivered; `seen_at`:
-    when last; both in UTC. `unchanged` says why nothing new was delivered, or is None. `asked`: see
+    when last; both in UTC. `dated`: when the source says that they
+    were last changed, in UTC, or None. `unchanged` says why nothing new was delivered, or is None. `asked`: see
     `sources.Validators`.
     """
 
@@ -49,6 +50,7 @@ class Capture:
     last_modified: str | None
     asked: str = ""
     unchanged: str | None = None
+    dated: datetime | None = None
 
     @property
     def sealed(self) -> bool:
@@ -71,6 +73,7 @@ def provenance(captured: Capture, dataset: Dataset) -> dict[str, Any]:
         "etag": captured.etag,
         "last_modified": captured.last_modified,
         "asked": captured.asked,
+        "dated": captured.dated.isoformat() if captured.dated else None,
     }
 
 
@@ -87,6 +90,7 @@ def read(folder: Path) -> Capture:
             path=payload,
             fetched_at=datetime.fromisoformat(said["fetched_at"]),
             seen_at=datetime.fromisoformat(said["seen_at"]),
+            dated=datetime.fromisoformat(said["dated"]) if said.get("dated") else None,
             **{key: said[key] for key in ("dataset", "name", "media_type", "sha256", "size_bytes", "etag",
                                           "last_modified", "asked")},
         )  # fmt: skip

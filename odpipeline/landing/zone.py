@@ -280,6 +280,7 @@ class Landing:
             etag=delivered.etag,
             last_modified=delivered.last_modified,
             asked=delivered.asked,
+            dated=delivered.changed_at,
         )
         self._install(delivered.path, captured, captures.provenance(captured, dataset))
         captures.write_json(home, "latest.json", {"sha256": sha256})

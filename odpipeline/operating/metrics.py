@@ -18,8 +18,8 @@ from odpipeline import __version__, flow
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import StoreError
+from odpipeline.freshness import freshness
 from odpipeline.journal import RunRecord
-from odpipeline.monitoring.freshness import freshness
 from odpipeline.store import Release
 
 _OF_DATASETS = {
@@ -30,6 +30,7 @@ _OF_DATASETS = {
     "odp_dataset_checked_timestamp_seconds": "When the source last confirmed the published version.",
     "odp_dataset_data_timestamp_seconds": "The newest event in the published rows.",
     "odp_dataset_data_age_seconds": "The age of the newest event in the published rows.",
+    "odp_dataset_data_due_timestamp_seconds": "When the promise of the data's age is broken unless newer data comes.",
     "odp_dataset_late": "1 when a promise of freshness is broken, else 0.",
     "odp_dataset_broken": "1 when the store holds no whole current version though it should, else 0.",
     "odp_dataset_last_run_timestamp_seconds": "When the last run ended, however it did.",
@@ -121,6 +122,7 @@ def _of_release(dataset: Dataset, release: Release | None) -> dict[str, float | 
         "odp_dataset_published_timestamp_seconds": release.published_at.timestamp(),
         "odp_dataset_checked_timestamp_seconds": release.checked_at.timestamp(),
         "odp_dataset_data_timestamp_seconds": release.data_date.timestamp() if release.data_date else None,
+        "odp_dataset_data_due_timestamp_seconds": ages.data_due.timestamp() if ages.data_due else None,
         "odp_dataset_data_age_seconds": ages.data_age.total_seconds() if ages.data_age is not None else None,
     }
 

@@ -19,8 +19,8 @@ from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, SourceUnavailable
+from odpipeline.freshness import freshness
 from odpipeline.landing import Capture
-from odpipeline.monitoring.freshness import freshness
 from odpipeline.orchestration import metadata
 from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs, unasked
 from odpipeline.orchestration.describing import described, of_declaration

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from odpipeline.declaration.town import Town
-from odpipeline.monitoring.freshness import spoken
+from odpipeline.freshness import spoken
 from odpipeline.operating.doctor import Line, State
 from odpipeline.orchestration.building import definitions
 

@@ -10,6 +10,7 @@ import dagster as dg
 from odpipeline import lineage
 from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.freshness import freshness
 from odpipeline.landing import Capture
 from odpipeline.orchestration.keys import asset_key
 from odpipeline.store import Release, Staged, layout
@@ -66,7 +67,10 @@ def of_release(release: Release, dataset: Dataset, *, unchanged: bool) -> dict[s
         shown |= _score(score, release)
     if release.data_date:
         shown["data_date"] = dg.MetadataValue.timestamp(release.data_date)
+        ages = freshness(dataset, checked_at=release.checked_at, data_date=release.data_date, now=release.checked_at)
         shown["data_age_hours"] = round((release.checked_at - release.data_date).total_seconds() / 3600, 2)
+        if ages.data_due:
+            shown |= {"promise": ages.promise, "data_due": dg.MetadataValue.timestamp(ages.data_due)}
     return shown
 
 

@@ -15,9 +15,11 @@ from odpipeline.declaration.town import Town
 from odpipeline.quality.typography import (
     NARROW,
     english_date,
+    english_moment,
     english_number,
     english_share,
     french_date,
+    french_moment,
     french_number,
     french_share,
     french_size,
@@ -39,6 +41,7 @@ def environment(town: Town, language: Language = "fr", *, standing_alone: bool =
     )
     filters: dict[str, Callable[..., Any]] = {
         "day": lambda moment: french_date(moment, zone) if french else english_date(moment, zone),
+        "moment": lambda moment: french_moment(moment, zone) if french else english_moment(moment, zone),
         "number": french_number if french else english_number,
         "share": french_share if french else english_share,
         "size": french_size,

@@ -192,6 +192,10 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"the newest data is {age(n['age_seconds'])} old, {age(n['promise_seconds'])} at "
         "most were promised",
     ),
+    "future_dates": Phrase(
+        "no event in the future",
+        told=lambda n: f"{count(n['unexpected_count'], 'row')} too far in the future",
+    ),
     "run_age": Phrase("a recent check", told=lambda n: f"last checked {age(n['age_seconds'])} ago"),
 }  # fmt: skip
 """Rule → its English phrase; privacy rules without the name of file and column at their end."""

@@ -361,6 +361,11 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         f"{age(n['promise_seconds'])} au plus promis au public",
         advice="Vérifiez que votre logiciel exporte encore de nouvelles données.",
     ),
+    "future_dates": Phrase(
+        "pas d’événement dans le futur",
+        told=lambda n: f"{count(n['unexpected_count'], 'ligne')} dans un futur trop lointain",
+        advice="Vérifiez la date et l’heure de l’appareil ou du logiciel qui les produit.",
+    ),
     "run_age": Phrase(
         "contrôle récent",
         told=lambda n: f"le dernier contrôle réussi date de {age(n['age_seconds'])}",

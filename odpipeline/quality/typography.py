@@ -46,6 +46,17 @@ def english_date(moment: date | datetime | None, zone: ZoneInfo) -> str:
     return f"{day.day} {_ENGLISH_MONTHS[day.month - 1]} {day.year}"
 
 
+def french_moment(moment: datetime, zone: ZoneInfo) -> str:
+    """`29 mars 2026 à 14 h 05`, in `zone`."""
+    local = moment.astimezone(zone)
+    return f"{french_date(moment, zone)} à {local.hour}{NO_BREAK}h{NO_BREAK}{local.minute:02}"
+
+
+def english_moment(moment: datetime, zone: ZoneInfo) -> str:
+    """`29 March 2026 at 14:05`, in `zone`."""
+    return f"{english_date(moment, zone)} at {moment.astimezone(zone):%H:%M}"
+
+
 def french_number(number: float) -> str:
     """`1 234 567`, `0,25`: narrow no-break blanks between thousands, four significant digits behind the comma."""
     return _digits(number).replace(",", NARROW).replace(".", ",")

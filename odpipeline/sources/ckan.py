@@ -44,7 +44,7 @@ def _one(source: CkanSource, order: Order, door: asking.Door, url: str, state: s
         door.save(source, answer, order)
         delivery = asking.delivered(order, url, answer, urlsplit(url).path.rpartition("/")[2])
     if state:
-        return Delivery(order.path, delivery.name, delivery.media_type, state, None, known)
+        return Delivery(order.path, delivery.name, delivery.media_type, state, None, known, delivery.changed_at)
     return delivery
 
 

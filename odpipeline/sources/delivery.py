@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -38,6 +39,7 @@ class Validators:
 class Delivery:
     """One delivered file: `path` below the work folder, the bytes as they came.
 
+    `dated`: when the source says that its content was last changed, where `last_modified` does not say it.
     `name` is the source's own name for it, for format detection only: it may hold personal data, so it is never
     shown or used as a path. `media_type` comes without parameters. `asked`: see `Validators`.
     """
@@ -48,6 +50,23 @@ class Delivery:
     etag: str | None = None
     last_modified: str | None = None
     asked: str = ""
+    dated: datetime | None = None
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When the source says that its content was last changed, in UTC; None when it does not, or not readably."""
+        return self.dated or _moment(self.last_modified or "")
+
+
+def _moment(text: str) -> datetime | None:
+    """An HTTP date (RFC 9110, section 5.6.7) or one of ISO 8601; without a zone it is taken as UTC."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = read(text)
+        except ValueError:
+            continue
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    return None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import IO, Protocol, cast
 
@@ -116,6 +117,7 @@ def deliver(
     etag = _fingerprint(files) if drop.asked else None
     if etag and order.since and (order.since.asked, order.since.etag) == (drop.asked, etag):
         return Unchanged("same ETag" if files[0].mark else "same names, sizes and times")
+    dated = datetime.fromtimestamp(max(file.modified_ns for file in files) / 1e9, UTC)
     with intake(source, order, where=pattern) as arriving:
         if source.take == "all":
             _bundle(drop, files, arriving, pattern)
@@ -123,8 +125,8 @@ def deliver(
             for chunk in drop.read(files[0]):
                 arriving.write(chunk)
     if source.take == "all":
-        return Delivery(order.path, "drop.zip", "application/zip", etag, None, drop.asked)
-    return Delivery(order.path, PurePosixPath(files[0].path).name, None, etag, None, drop.asked)
+        return Delivery(order.path, "drop.zip", "application/zip", etag, None, drop.asked, dated)
+    return Delivery(order.path, PurePosixPath(files[0].path).name, None, etag, None, drop.asked, dated)
 
 
 def _settled(drop: Drop, source: DropSource, order: Order, pattern: str, seconds: float) -> list[Dropped]:

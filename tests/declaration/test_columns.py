@@ -37,17 +37,14 @@ def test_freshness_needs_an_event_column(town, freshness, message):
     assert faults_of(town, ("personal_data: none", f"personal_data: none\nfreshness: {freshness}")) == [message]
 
 
-def test_a_generalised_date_tells_no_age(town):
+def test_a_text_tells_no_age(town):
     town.aides(
         ("{name: nom}", "{name: nom}\n  - {name: jour, type: date}"),
-        ("nom: drop", "nom: drop, jour: {generalise: {date: month}}"),
+        ("nom: drop", "nom: drop, jour: {generalise: {prefix: 4}}"),
         ("personal_data: present", "personal_data: present\nfreshness: {data: 40 days, column: jour}"),
     )
     assert town.faults() == [
-        (
-            "assets/social/aides.yaml:12: freshness.column: 'jour' is published as yearmonth; name a date or "
-            "datetime column"
-        )
+        ("assets/social/aides.yaml:12: freshness.column: 'jour' is published as string; name a date or datetime column")
     ]
 
 

@@ -84,7 +84,8 @@ def test_sentences(finding, said):
 
 OF_OTHERS = {
     "quarantine": ["quarantine_ceiling"], "schema": ["new_columns"], "shrink": ["rows", "vanished_columns"],
-    "over_time": list(get_args(OverTimeRule)), "gate": ["checked", "staged"], "freshness": ["data_age", "run_age"],
+    "over_time": list(get_args(OverTimeRule)), "gate": ["checked", "staged"],
+    "freshness": ["data_age", "future_dates", "run_age"],
     "approval": ["approved"],
     "privacy": ["published_columns_csv", "k_anonymity_parquet", "small_cells_nombre_csv", "suppression_limit"],
 }  # fmt: skip
