@@ -39,8 +39,8 @@ def test_freshness_needs_an_event_column(town, freshness, message):
 
 def test_a_text_tells_no_age(town):
     town.aides(
-        ("{name: nom}", "{name: nom}\n  - {name: jour, type: date}"),
-        ("nom: drop", "nom: drop, jour: {generalise: {prefix: 4}}"),
+        ("{name: nom}", "{name: nom}\n  - {name: jour, type: string}"),
+        ("nom: drop", "nom: drop, jour: keep"),
         ("personal_data: present", "personal_data: present\nfreshness: {data: 40 days, column: jour}"),
     )
     assert town.faults() == [

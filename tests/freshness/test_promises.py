@@ -193,7 +193,7 @@ CALENDARS = st.builds(
 )  # fmt: skip
 
 
-@given(CALENDARS, st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
+@given(CALENDARS, st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
        st.timedeltas(timedelta(), timedelta(days=20)), st.timedeltas(timedelta(), timedelta(hours=30)))  # fmt: skip
 def test_counted_time_never_runs_backwards_nor_faster_than_time(calendar, moment, length, more):
     end = calendar.after(moment, length)
