@@ -190,10 +190,11 @@ def recorded(
 ) -> Generator[Stage]:
     """`publication`, and one line in the journal however it ended; nothing is recorded when it is abandoned.
 
-    `run` identifies in logs who started it.
+    `run` identifies in logs and journal who started it.
     """
     told = Progress(dataset.id, run)
-    record, started = RunRecord(dataset.id, "failed", code_version=dataset.code_version), time.perf_counter()
+    record = RunRecord(dataset.id, "failed", code_version=dataset.code_version, run=run or None)
+    started = time.perf_counter()
     before = verdict = None
     try:
         before = zones.store.current(dataset.id)

@@ -52,6 +52,7 @@ _RUNS = Table(
     Column("code_version", String),
     Column("seconds", Float, nullable=False),
     Column("error", String),
+    Column("run", String),
 )
 _REPORTS = Table(
     "reports",
@@ -151,7 +152,7 @@ class RunRecord:
     `outcome`: `published`, `unchanged`, `refused` (the gate said no), `held` (it waits for an approval) or `failed` (it
     could not be tried to the end).
     `rows_in`, `quarantined`, `published` count rows; None when the run did not come that far. `error` is the type of
-    the error that ended a run which failed.
+    the error that ended a run which failed; `run` identifies who started it: the run of Dagster.
     """
 
     dataset: str
@@ -167,6 +168,7 @@ class RunRecord:
     seconds: float = 0.0
     ended_at: datetime | None = None
     error: str | None = None
+    run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,11 @@ class Journal:
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(f"sqlite:///{private / 'journal.sqlite'}")
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for records of others that lie in it too."""
+        return self._engine
+
     def damage(self) -> str:
         """What SQLite finds broken in the journal's file, in its words; '' when it is whole, or not SQLite's."""
         if self._engine.dialect.name != "sqlite":
@@ -282,6 +289,17 @@ class Journal:
         """How the newest run of `dataset` ended, or None."""
         found = self._newest(_RUNS.c.dataset == dataset)
         return found[0] if found else None
+
+    def newest(self) -> dict[str, RunRecord]:
+        """How the newest run of each dataset ended."""
+        last = select(func.max(_RUNS.c.id)).group_by(_RUNS.c.dataset)
+        return {run.dataset: run for run in self._newest(_RUNS.c.id.in_(last), most=None)}
+
+    def lengths(self, dataset: str, most: int) -> list[float]:
+        """How many seconds the last runs of `dataset` took that published something, the newest first."""
+        query = select(_RUNS.c.seconds).where(_RUNS.c.dataset == dataset, _RUNS.c.outcome == "published")
+        with self._engine.connect() as connection:
+            return list(connection.execute(query.order_by(_RUNS.c.id.desc()).limit(most)).scalars())
 
     def tallies(self) -> list[Tally]:
         """The runs of all datasets, counted by outcome."""

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from odpipeline.declaration.access import AccessKey, Auth, Basic, ClientCredentials, HeaderSecret
+from odpipeline.declaration.alerts import Alerts, Channel, Quiet, Route
 from odpipeline.declaration.dataset import (
     Constraints,
     Dataset,
@@ -109,6 +110,10 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("`freshness:`", Freshness),
     ("The town: `town.yaml`", Town),
     ("`calendar:`", TownCalendar),
+    ("`alerts:`", Alerts),
+    ("`alerts.channels:`, each", Channel),
+    ("`alerts.routes:`, each", Route),
+    ("`alerts.quiet:`, each", Quiet),
     ("`publisher:`", Publisher),
     ("`systems:`, each", System),
     ("`night:`", Night),

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from odpipeline import __version__
-from odpipeline.declaration import checking, foreign_keys, secret_rules
+from odpipeline.declaration import alerts, checking, foreign_keys, secret_rules
 from odpipeline.declaration.builtin_hierarchies import BUILTIN
 from odpipeline.declaration.checking import Bench
 from odpipeline.declaration.dataset import Dataset
@@ -49,6 +49,10 @@ def read_town(root: Path) -> Town:
     faults.extend(_twice(found))
     faults.extend(_between_datasets(read))
     faults.extend(_unused_suites(root, found, datasets))
+    if town:
+        names = [*(draft.id for draft in found), *town.systems]
+        told = alerts.faults(town.alerts, names)
+        faults.extend(Fault(TOWN_FILE, _line(text.lines, place), what) for place, what in told)
     if faults or town is None:
         raise DeclarationErrors(_once(faults))
     town._root, town._datasets = root, tuple(sorted(datasets, key=lambda dataset: dataset.id))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
 from odpipeline.declaration.access import Auth
+from odpipeline.declaration.alerts import Alerts
 from odpipeline.declaration.approval import Person, people
 from odpipeline.declaration.bucket import BucketStore
 from odpipeline.declaration.dataset import Dataset
@@ -61,6 +63,8 @@ class System(Closed):
     """Allows loopback, link-local and private addresses."""
     owner: Mail | None = None
     """The mail address of who runs it."""
+    expires: date | None = None
+    """The day on which its key, token or account ends; it is told three weeks before."""
     kinds: tuple[str, ...] = ()
     """What it is, for the asset graph: postgres, api, sftp…"""
 
@@ -127,6 +131,8 @@ class Town(Closed):
     """The nightly run."""
     roles: dict[str, tuple[Mail | Person, ...]] = {}
     """Role → who may act in it, by mail address or `{mail: …, account: …}`; the dpo has the role `dpo`."""
+    alerts: Alerts = Alerts()
+    """Who is told when something is wrong, and how."""
     systems: dict[str, System] = {}
     """The municipal systems by name."""
     defaults: dict[str, Any] = {}
