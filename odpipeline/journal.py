@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine, ExceptionContext, Row
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from odpipeline.errors import OdpError
 
@@ -198,7 +199,7 @@ class Journal:
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _patient)
         event.listen(self._engine, "handle_error", _said)
-        _METADATA.create_all(self._engine)
+        make_tables(self._engine, _METADATA)
         self._widen()
         self._upgraded()
 
@@ -294,6 +295,11 @@ class Journal:
         """How the newest run of each dataset ended."""
         last = select(func.max(_RUNS.c.id)).group_by(_RUNS.c.dataset)
         return {run.dataset: run for run in self._newest(_RUNS.c.id.in_(last), most=None)}
+
+    def datasets_of(self, run: str) -> frozenset[str]:
+        """The datasets that a run of `run` has ended of."""
+        with self._engine.connect() as connection:
+            return frozenset(connection.execute(select(_RUNS.c.dataset).where(_RUNS.c.run == run)).scalars())
 
     def lengths(self, dataset: str, most: int) -> list[float]:
         """How many seconds the last runs of `dataset` took that published something, the newest first."""
@@ -396,6 +402,15 @@ class Journal:
             return [_run(row) for row in connection.execute(query)]
 
 
+def make_tables(engine: Engine, described: MetaData) -> None:
+    """Make the tables and indexes of `described` that are missing; several processes may do so at once."""
+    with engine.begin() as connection:
+        for table in described.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in sorted(table.indexes, key=lambda index: index.name or ""):
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+
 def _patient(connection: object, _record: object) -> None:
     """Several datasets end at once: wait for the file instead of failing, and let readers read meanwhile."""
     cursor = connection.cursor()  # type: ignore[attr-defined]  # a DB-API connection
@@ -434,4 +449,4 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-__all__ = ["REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord", "Tally"]
+__all__ = ["REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord", "Tally", "make_tables"]

@@ -41,7 +41,7 @@ class Visit(BaseHTTPRequestHandler):
             answer(self)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.posts[urlsplit(self.path).path](self)
 
     def say(self, status: int = 200, body: bytes | str = b"", /, **headers: str) -> None:

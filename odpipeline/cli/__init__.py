@@ -20,6 +20,7 @@ from odpipeline.cli import (
     serving,
     store,
     validating,
+    watching,
 )
 from odpipeline.cli.application import app
 from odpipeline.errors import OdpError
@@ -38,5 +39,5 @@ def main() -> None:
 
 __all__ = [
     "acts", "app", "approvals", "declaring", "main", "operating", "privacy", "private_zone", "quality", "reporting",
-    "running", "serving", "store", "validating",
+    "running", "serving", "store", "validating", "watching",
 ]  # fmt: skip

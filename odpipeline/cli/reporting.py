@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from odpipeline import flow, portal
 from odpipeline.cli.application import AsJson, DatasetName, TownFolder, app
 from odpipeline.declaration import read_town
-from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
-from odpipeline.quality import RunReport, run_reports
-from odpipeline.quality.owner import Served, Situation, owner_text
+from odpipeline.monitoring.situation import situation
+from odpipeline.quality import run_reports
+from odpipeline.quality.owner import owner_text
 from odpipeline.quality.wording import LANGUAGES, Language
 
 
@@ -35,7 +33,7 @@ def report(
     found, zones = declared.dataset(dataset), flow.Zones.of(declared)
     reports = run_reports(zones.journal, found.id)
     if html is None and not as_json:
-        typer.echo(owner_text(*_situation(found, declared, zones, reports)), nl=False)
+        typer.echo(owner_text(*situation(found, declared, zones, reports)), nl=False)
         return
     if not reports:
         raise OdpError("no run has checked a delivery yet", where=found.id, mend=f"run it: odp run {found.id}")
@@ -46,28 +44,6 @@ def report(
         page = portal.run_page(reports[0], reports[1:], found.title, declared, served, _language(language))
         _write(html, page)
         typer.echo(f"written: {html} (not for the public: the public reads the release's own page)", err=True)
-
-
-def _situation(
-    dataset: Dataset, town: Town, zones: flow.Zones, reports: list[RunReport]
-) -> tuple[RunReport, Situation]:
-    """What the last run of `dataset` ended with; a run that failed before the gate has no report, and needs none."""
-    last, current = zones.journal.last(dataset.id), zones.store.current(dataset.id)
-    if last is None or last.ended_at is None:
-        raise OdpError("it has never been run", where=dataset.id, mend=f"run it: odp run {dataset.id}")
-    failed = last.outcome == "failed"
-    known = Situation(
-        dataset.title,
-        town.contact,
-        ZoneInfo(town.timezone),
-        Served(current.version, current.published_at, current.rows) if current else None,
-        error=last.error or "" if failed else "",
-        message=" ".join(last.reasons) if failed else "",
-        since=zones.journal.failing_since(dataset.id),
-    )
-    if failed or last.outcome == "unchanged" or not reports:
-        return RunReport(dataset.id, last.ended_at, last.outcome, last.version, last.content_hash, ()), known
-    return reports[0], known
 
 
 def _language(said: str) -> Language:

@@ -1,1 +1,1 @@
-"""What is late, by how much, since when. Alerts and incidents build on it."""
+"""What is wrong, since when, who is told of it and by which way; silence that is proved to mean health."""

@@ -9,14 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -25,14 +23,18 @@ from odpipeline import duck, flow, quality
 from odpipeline.declaration.town import Town
 from odpipeline.declaration.words import FromEnvironment
 from odpipeline.errors import OdpError
+from odpipeline.freshness import spoken
 from odpipeline.journal import Journal
+from odpipeline.monitoring.machine import ROOM_FAULT, ROOM_WARNING, room
+from odpipeline.monitoring.records import Records
+from odpipeline.monitoring.rounds import ROUND
 from odpipeline.operating import secrets
 
-_ROOM_FAULT, _ROOM_WARNING = 1 << 30, 5 << 30
-"""Bytes that must be free for a night to end well, and those below which somebody should look."""
 _AHEAD, _LOOKED_BACK = timedelta(minutes=5), timedelta(days=3650)
 _UNSYNCHRONISED = 5
 """What ntp_adjtime(3) returns when no time service keeps the clock (TIME_ERROR)."""
+_SILENT = timedelta(minutes=15)
+"""How long the watch may be silent before that is a fault."""
 _PACKAGES = ("dagster", "dagster-webserver", "great-expectations", "duckdb")
 
 
@@ -58,7 +60,7 @@ def look(town: Town) -> Iterator[Line]:
     """Everything about `town` but Dagster, each part on its own: one that cannot be looked at is a fault."""
     yield from versions()
     parts = {"declarations": declarations, "disk": disk, "clock": clock, "secrets": variables, "store": store,
-             "private zone": private, "journal": journal, "production": production}  # fmt: skip
+             "private zone": private, "journal": journal, "alerts": alerts, "production": production}  # fmt: skip
     for subject, part in parts.items():
         try:
             yield from part(town)
@@ -99,12 +101,8 @@ def declarations(town: Town) -> Iterator[Line]:
 
 def disk(town: Town) -> Iterator[Line]:
     """The free room where the store, the private zone and Dagster's state lie."""
-    folders = {"private zone": town.private_path, "state": town.root}
-    if isinstance(town.store, str):
-        folders["store"] = town.store_path
-    for name, folder in folders.items():
-        free = shutil.disk_usage(_there(folder)).free
-        state = State.FAULT if free < _ROOM_FAULT else State.WARNING if free < _ROOM_WARNING else State.OK
+    for name, free in room(town).items():
+        state = State.FAULT if free < ROOM_FAULT else State.WARNING if free < ROOM_WARNING else State.OK
         mend = "" if state is State.OK else "make room: `odp captures --sweep`, or move the folder to a larger disk"
         yield Line(f"disk: {name}", state, f"{free / (1 << 30):,.1f} GiB free", mend)
 
@@ -182,6 +180,33 @@ def journal(town: Town) -> Iterator[Line]:
         yield Line("journal", State.OK, "it can be read and is whole")
 
 
+def alerts(town: Town) -> Iterator[Line]:
+    """Whether somebody would be told, whether the watch is kept, and what could not be said."""
+    if town.alerts.mail or town.alerts.channels:
+        names = [*(["mail"] if town.alerts.mail else []), *town.alerts.channels]
+        yield Line("alerts", State.OK, f"told by: {', '.join(names)} (try them: odp alert test)")
+    else:
+        state = State.FAULT if town.production else State.WARNING
+        yield Line(
+            "alerts", state, "nobody is told of incidents", "declare alerts.mail or alerts.channels in town.yaml"
+        )
+    records, now = Records(_journal(town)), datetime.now(UTC)
+    last = records.marked(ROUND)
+    if last is None or now - last > _SILENT:
+        what = "no round of the watch was ever made" if last is None else f"the last round was {spoken(now - last)} ago"
+        mend = "start the daemon and its sensor `watch`, or run `odp watch` by a timer"
+        yield Line("watch", State.FAULT if town.production else State.WARNING, what, mend)
+    else:
+        yield Line("watch", State.OK, f"the last round was {spoken(now - last)} ago")
+    stuck = [message for message in records.waiting() if message.attempts > 1]
+    if stuck:
+        ways = ", ".join(sorted({message.destination for message in stuck}))
+        yield Line("messages", State.FAULT, f"{len(stuck)} are not taken by: {ways}", "try them: odp alert test")
+    opened = records.open()
+    told = Line("incidents", State.WARNING, f"{len(opened)} are open", "see them: odp incidents")
+    yield told if opened else Line("incidents", State.OK, "none is open")
+
+
 def production(town: Town) -> Iterator[Line]:
     """Whether the town says that it is in service, and secrets that travel in clear, whatever it says."""
     if town.production:
@@ -207,10 +232,6 @@ def _clear_secrets(town: Town) -> list[str]:
 
 def _journal(town: Town) -> Journal:
     return Journal.at(town.private_path)
-
-
-def _there(folder: Path) -> Path:
-    return folder if folder.exists() else _there(folder.parent)
 
 
 def _synchronised() -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -20,6 +21,8 @@ from odpipeline.declaration.town import Town
 from odpipeline.errors import StoreError
 from odpipeline.freshness import freshness
 from odpipeline.journal import RunRecord
+from odpipeline.monitoring.records import Records
+from odpipeline.monitoring.rounds import ROUND
 from odpipeline.store import Release
 
 _OF_DATASETS = {
@@ -71,7 +74,7 @@ class TownCollector(Collector):
             for name, number in numbers.items():
                 if number is not None:
                     gauges[name].add_metric([dataset.id], number)
-        yield from (*gauges.values(), runs, *self._of_machine())
+        yield from (*gauges.values(), runs, *_of_watch(Records(zones.journal)), *self._of_machine())
 
     def _of_machine(self) -> Iterator[Metric]:
         free = GaugeMetricFamily("odp_disk_free_bytes", "Free room where a zone lies.", labels=["zone"])
@@ -83,6 +86,21 @@ class TownCollector(Collector):
         info = GaugeMetricFamily("odp_info", "Always 1; the version of odpipeline is in the label.", labels=["version"])
         info.add_metric([__version__], 1)
         yield from (free, info)
+
+
+def _of_watch(records: Records) -> Iterator[Metric]:
+    counted = Counter((str(one.problem.cause), str(one.problem.severity)) for one in records.open())
+    opened = GaugeMetricFamily("odp_incidents_open", "Open incidents.", labels=["cause", "severity"])
+    for labels, count in sorted(counted.items()):
+        opened.add_metric(list(labels), count)
+    yield opened
+    waiting = GaugeMetricFamily("odp_messages_waiting", "Messages that no channel has taken yet.")
+    waiting.add_metric([], len(records.waiting()))
+    yield waiting
+    if last := records.marked(ROUND):
+        watched = GaugeMetricFamily("odp_watch_timestamp_seconds", "When the last round of the watch was made.")
+        watched.add_metric([], last.timestamp())
+        yield watched
 
 
 def text(town: Town) -> str:

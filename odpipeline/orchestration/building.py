@@ -18,6 +18,7 @@ from odpipeline.orchestration.resources import duckdb_resource
 from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule
 from odpipeline.orchestration.sensors import catalogue_sensors
 from odpipeline.orchestration.verification import verification
+from odpipeline.orchestration.watching import died_sensor, watch_sensor
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Reasons stand in the journal and in the run's events; a terminal would only show their stack traces."""
@@ -57,6 +58,11 @@ def definitions(town: Town) -> dg.Definitions:
         asset_checks=[checks],
         jobs=[nightly, frequent, public, approve, verifying, purge],
         schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent), every_morning, on_sundays],
-        sensors=[*catalogue_sensors([nightly, frequent, approve], public), *drop_sensors(town, frequent)],
+        sensors=[
+            *catalogue_sensors([nightly, frequent, approve], public),
+            *drop_sensors(town, frequent),
+            watch_sensor(town, public),
+            died_sensor(town, [nightly, frequent]),
+        ],
         resources={"duckdb": duckdb_resource(town)},
     )

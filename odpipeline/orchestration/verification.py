@@ -1,12 +1,15 @@
 """Once a day the store is read again: a check `store_verified` on every dataset's `published`."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
+from odpipeline.monitoring.problems import Cause
+from odpipeline.monitoring.records import Records
 from odpipeline.orchestration.keys import asset_key
 from odpipeline.orchestration.resources import zones
 from odpipeline.store import Store
@@ -30,9 +33,14 @@ def verification(town: Town) -> tuple[dg.AssetChecksDefinition, dg.JobDefinition
 
     @dg.multi_asset_check(name=CHECK, specs=specs, can_subset=True)
     def store_verified(context: dg.AssetCheckExecutionContext, duckdb: DuckDBResource) -> Iterator[dg.AssetCheckResult]:
-        store = zones(town, duckdb).store
+        known = zones(town, duckdb)
+        records = Records(known.journal)
         for key in sorted(context.selected_asset_check_keys):
-            yield _result(key, _looked_at(store, key.asset_key.path[0]))
+            name = key.asset_key.path[0]
+            found = _looked_at(known.store, name)
+            told = None if found.sound else _told(found)
+            records.sign(f"dataset:{name}", Cause.STORE, told, datetime.now(UTC))
+            yield _result(key, found)
 
     job = dg.define_asset_job(
         "verify_store",
@@ -55,13 +63,17 @@ def _looked_at(store: Store, dataset: str) -> Verified:
         return Verified(dataset, flaws=[Flaw(error.where, error.what, error.mend)])
 
 
+def _told(found: Verified) -> str:
+    return "; ".join(f"{flaw.where}: {flaw.what}" for flaw in found.flaws)
+
+
 def _result(key: dg.AssetCheckKey, found: Verified) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=found.sound,
         asset_key=key.asset_key,
         check_name=key.name,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(f"{flaw.where}: {flaw.what}" for flaw in found.flaws) or "as it was published",
+        description=_told(found) or "as it was published",
         metadata={
             "versions": found.versions, "files": found.files, "bytes": found.size_bytes, "signed": found.signed,
             "flaws": len(found.flaws),
