@@ -41,7 +41,7 @@ def test_nothing_listens_beyond_loopback_but_the_proxy():
 
 
 def test_secrets_are_given_to_the_code_server_only():
-    assert [unit.name for unit in UNITS if "EnvironmentFile" in unit.read_text()] == ["odp-code.service"]
+    assert [unit.name for unit in UNITS if "secrets.env" in unit.read_text()] == ["odp-code.service"]
     services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
     assert [name for name, one in services.items() if "env_file" in one] == ["code"]
 
