@@ -31,6 +31,7 @@ from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
 from odpipeline.landing.erasures import Erasures
 from odpipeline.landing.workplace import keep_failed, set_aside, workplace
+from odpipeline.lineage_events import LineageEvents
 from odpipeline.privacy import Anonymised
 from odpipeline.progress import Progress
 from odpipeline.quality import QualityReport
@@ -192,7 +193,8 @@ def recorded(
 
     `run` identifies in logs and journal who started it.
     """
-    told = Progress(dataset.id, run)
+    told, events = Progress(dataset.id, run), LineageEvents(dataset, town, run)
+    events.started()
     record = RunRecord(dataset.id, "failed", code_version=dataset.code_version, run=run or None)
     started = time.perf_counter()
     before = verdict = None
@@ -202,15 +204,20 @@ def recorded(
             record = _noted(record, reached, before)
             verdict = reached if isinstance(reached, Verdict) else verdict
             told.reached(reached)
+            events.reached(reached)
             yield reached
     except OdpError as error:
         if isinstance(error, SourceError):
             error.meanwhile = _meanwhile(dataset, town, zones.journal.failing_since(dataset.id), before)
         record = replace(record, outcome="failed", reasons=(str(error),), error=type(error).__name__)
-        told.ended(_write(zones.journal, record, started, verdict))
+        record = _write(zones.journal, record, started, verdict)
+        told.ended(record)
+        events.ended(record)
         raise
     else:
-        told.ended(_write(zones.journal, record, started, verdict))
+        record = _write(zones.journal, record, started, verdict)
+        told.ended(record)
+        events.ended(record)
 
 
 def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: str, because: str) -> Release | None:

@@ -11,6 +11,7 @@ from odpipeline.cli import (
     acts,
     approvals,
     declaring,
+    lineage,
     operating,
     privacy,
     private_zone,
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 __all__ = [
-    "acts", "app", "approvals", "declaring", "main", "operating", "privacy", "private_zone", "quality", "reporting",
+    "acts", "app", "approvals", "declaring", "lineage", "main",
+    "operating", "privacy", "private_zone", "quality", "reporting",
     "running", "serving", "store", "validating", "watching",
 ]  # fmt: skip

@@ -30,6 +30,7 @@ from odpipeline.declaration.dataset import (
 from odpipeline.declaration.disclosure import Closeness, Diversity, RecursiveDiversity
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
+from odpipeline.declaration.openlineage import OpenLineage
 from odpipeline.declaration.profiles import Rules
 from odpipeline.declaration.promises import Freshness, TownCalendar
 from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
@@ -110,6 +111,7 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("`freshness:`", Freshness),
     ("The town: `town.yaml`", Town),
     ("`calendar:`", TownCalendar),
+    ("`openlineage:`", OpenLineage),
     ("`alerts:`", Alerts),
     ("`alerts.channels:`, each", Channel),
     ("`alerts.routes:`, each", Route),

@@ -14,6 +14,7 @@ from odpipeline.declaration.alerts import Alerts
 from odpipeline.declaration.approval import Person, people
 from odpipeline.declaration.bucket import BucketStore
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.openlineage import OpenLineage
 from odpipeline.declaration.promises import TownCalendar
 from odpipeline.declaration.words import (
     MEMORY_PATTERN,
@@ -133,6 +134,8 @@ class Town(Closed):
     """Role → who may act in it, by mail address or `{mail: …, account: …}`; the dpo has the role `dpo`."""
     alerts: Alerts = Alerts()
     """Who is told when something is wrong, and how."""
+    openlineage: OpenLineage | None = None
+    """Where events of lineage go, in the words of OpenLineage; nowhere by default."""
     systems: dict[str, System] = {}
     """The municipal systems by name."""
     defaults: dict[str, Any] = {}

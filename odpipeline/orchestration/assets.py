@@ -87,12 +87,19 @@ def system_specs(town: Town) -> list[dg.AssetSpec]:
             dg.AssetSpec(
                 key,
                 group_name="systems",
-                description=system.title if system else f"Where {key.path[-1]} delivers.",
+                description=_delivers(key, system.title if system else f"Where {key.path[-1]} delivers.", town),
                 kinds=set((system.kinds if system else ()) or (dataset.source.kind,)),
                 owners=[system.owner] if system and system.owner else [],
             ),
         )
     return list(specs.values())
+
+
+def _delivers(key: dg.AssetKey, title: str, town: Town) -> str:
+    """The title of a system and the published datasets that are hit when it changes."""
+    hit = [dataset for dataset in town.datasets if system_key(dataset) == key]
+    return "\n".join([f"**{title}**", "", "When it changes, these published datasets are hit:", "",
+                      *(f"- `{dataset.id}`: {dataset.title} ({dataset.owner})" for dataset in hit)])  # fmt: skip
 
 
 def public_assets(town: Town) -> list[dg.AssetsDefinition]:

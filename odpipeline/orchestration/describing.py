@@ -11,6 +11,7 @@ import dagster as dg
 from odpipeline.declaration.approval import approval
 from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.declaration.town import Town
+from odpipeline.lineage_graph import hit_by
 from odpipeline.orchestration.keys import plain
 
 _EVERY = re.compile(r"\*/(\d+) \* \* \* \*")
@@ -36,6 +37,10 @@ def of_declaration(dataset: Dataset, town: Town, stage: str) -> dict[str, Any]:
     shown: dict[str, Any] = {"declaration": dataset.place()}
     if stage == "published":
         page = f"{town.publisher.homepage.rstrip('/')}/dataset/{dataset.id}.html"
+        if hit := hit_by(dataset, town):
+            shown["referred_to_by"] = ", ".join(hit)
+        if refers := sorted({key.dataset for key in dataset.foreign_keys if key.dataset}):
+            shown["refers_to"] = ", ".join(refers)
         shown |= {"page": dg.MetadataValue.url(page), "schedule": dataset.schedule, "licence": dataset.licence}
     file = town.root / dataset.place().rsplit(":", 1)[0]
     if file.is_file():
