@@ -73,7 +73,7 @@ class Zones:
         duck = DuckSettings(town.memory_limit, town.threads, private / "spill")
         seal = Seal.of(town)
         return cls(
-            Landing(private, seal), opened(town), Journal.at(private), private / "work", private / "faults",
+            Landing(private, seal), opened(town), Journal.of(town), private / "work", private / "faults",
             duck, Waiting(private / "held", seal), seal,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ purged, and it knows nothing of runs made by `odp run`. No row of it holds the v
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,16 +30,20 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.engine import Engine, ExceptionContext, Row
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Engine, ExceptionContext, Row, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from odpipeline.errors import OdpError
+from odpipeline.declaration.town import Town
+from odpipeline.errors import OdpError, SecretMissing
 
-_METADATA = MetaData()
+METADATA = MetaData()
+"""The tables of the journal."""
 _RUNS = Table(
     "runs",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("dataset", String, nullable=False, index=True),
     Column("ended_at", DateTime, nullable=False),
@@ -57,14 +62,14 @@ _RUNS = Table(
 )
 _REPORTS = Table(
     "reports",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("dataset", String, nullable=False, index=True),
     Column("report", String, nullable=False),
 )
 _ACCEPTANCES = Table(
     "acceptances",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("dataset", String, nullable=False, index=True),
     Column("content_hash", String, nullable=False),
@@ -76,7 +81,7 @@ _ACCEPTANCES = Table(
 
 _APPROVALS = Table(
     "approvals",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("dataset", String, nullable=False, index=True),
     Column("content_hash", String, nullable=False),
@@ -90,7 +95,7 @@ _APPROVALS = Table(
 
 _ACTS = Table(
     "acts",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("dataset", String, nullable=False, index=True),
     Column("act", String, nullable=False),
@@ -103,7 +108,7 @@ _ACTS = Table(
 
 _SCHEMAS = Table(
     "schemas",
-    _METADATA,
+    METADATA,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("since", DateTime, nullable=False),
 )
@@ -194,12 +199,12 @@ class Tally:
 class Journal:
     """The record, opened by its SQLAlchemy URL; its tables are made when they are missing."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self._engine: Engine = create_engine(url, poolclass=NullPool)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _patient)
         event.listen(self._engine, "handle_error", _said)
-        make_tables(self._engine, _METADATA)
+        make_tables(self._engine, METADATA)
         self._widen()
         self._upgraded()
 
@@ -208,8 +213,9 @@ class Journal:
         with self._engine.begin() as connection:
             found: int | None = connection.execute(select(func.max(_SCHEMAS.c.number))).scalar()
             if found is None:
-                connection.execute(_SCHEMAS.insert().prefix_with("OR IGNORE", dialect="sqlite"),
-                                   {"number": SCHEMA, "since": _now()})  # fmt: skip
+                insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+                first = insert(_SCHEMAS).values(number=SCHEMA, since=_now())
+                connection.execute(first.on_conflict_do_nothing())
         if found is not None and found > SCHEMA:
             raise OdpError(
                 f"the journal has form {found}, and this odpipeline knows only {SCHEMA}",
@@ -220,13 +226,33 @@ class Journal:
     def _widen(self) -> None:
         """Give the tables of an earlier version the columns that came since; each may be empty."""
         known = inspect(self._engine)
-        for table in _METADATA.sorted_tables:
+        for table in METADATA.sorted_tables:
             there = {column["name"] for column in known.get_columns(table.name)}
             for column in table.columns:
                 if column.name not in there:
                     kind = column.type.compile(self._engine.dialect)
                     with self._engine.begin() as connection:
                         connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+
+    @classmethod
+    def of(cls, town: Town) -> Journal:
+        """The journal that `town` declares: a PostgreSQL database, or SQLite in the private zone.
+
+        Raises: SecretMissing when the variable with its address is not set; OdpError when it is none, or not reached.
+        """
+        if town.journal is None:
+            return cls.at(town.private_path)
+        if not (address := os.environ.get(town.journal.env, "").strip()):
+            raise SecretMissing(town.journal.env, needed_for="the journal", where="town.yaml, journal")
+        if not address.startswith("postgresql"):
+            raise OdpError(f"${town.journal.env} holds no address of PostgreSQL", where="town.yaml, journal",
+                           mend="give it as postgresql://user:password@host/database")  # fmt: skip
+        try:
+            return cls(make_url(address).set(drivername="postgresql+psycopg"))
+        except (ModuleNotFoundError, ArgumentError, ValueError):
+            raise OdpError("the journal's database cannot be asked", where=f"town.yaml, journal, ${town.journal.env}",
+                           mend="install odpipeline[postgres], and give postgresql://user:password@host/database"
+                           ) from None  # fmt: skip
 
     @classmethod
     def at(cls, private: Path) -> Journal:
@@ -402,9 +428,15 @@ class Journal:
             return [_run(row) for row in connection.execute(query)]
 
 
+_MAKING = 0x6F6470
+"""The number of the lock, in PostgreSQL, of who makes tables."""
+
+
 def make_tables(engine: Engine, described: MetaData) -> None:
     """Make the tables and indexes of `described` that are missing; several processes may do so at once."""
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # its IF NOT EXISTS is not for two at once
+            connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
         for table in described.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in sorted(table.indexes, key=lambda index: index.name or ""):
@@ -449,4 +481,4 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-__all__ = ["REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord", "Tally", "make_tables"]
+__all__ = ["METADATA", "REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord", "Tally", "make_tables"]

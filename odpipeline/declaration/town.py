@@ -116,6 +116,8 @@ class Town(Closed):
     """The publication store: a folder, relative to the town, or a bucket `{bucket: …, endpoint: …, access_key: …}`."""
     private: str = ".odp/private"
     """The private zone: a folder, relative to the town, readable by its owner only."""
+    journal: FromEnvironment | None = None
+    """The PostgreSQL database of the journal, `{env: ODP_JOURNAL_URL}`; by default SQLite in the private zone."""
     private_key: EnvName | None = None
     """The environment variable with the age identity (`odp key`) that the private zone is sealed with."""
     signing_key: EnvName | None = None

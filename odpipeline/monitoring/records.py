@@ -22,10 +22,11 @@ from odpipeline.journal import Journal, make_tables
 from odpipeline.monitoring.incidents import Change, Incident
 from odpipeline.monitoring.problems import Cause, Problem
 
-_METADATA = MetaData()
+METADATA = MetaData()
+"""The tables of incidents and messages."""
 _INCIDENTS = Table(
     "incidents",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("subject", String, nullable=False),
     Column("cause", String, nullable=False),
@@ -46,7 +47,7 @@ _INCIDENTS = Table(
 )  # fmt: skip
 _MESSAGES = Table(
     "messages",
-    _METADATA,
+    METADATA,
     Column("id", Integer, primary_key=True),
     Column("token", String, nullable=False, unique=True),
     Column("incident", Integer),
@@ -62,14 +63,14 @@ _MESSAGES = Table(
 )
 _SIGNS = Table(
     "signs",
-    _METADATA,
+    METADATA,
     Column("subject", String, primary_key=True),
     Column("cause", String, primary_key=True),
     Column("what", String, nullable=False),
     Column("since", DateTime, nullable=False),
 )
 _MARKS = Table(
-    "marks", _METADATA, Column("name", String, primary_key=True), Column("at", DateTime, nullable=False)
+    "marks", METADATA, Column("name", String, primary_key=True), Column("at", DateTime, nullable=False)
 )  # fmt: skip
 
 WAITING, SENT, HANDED_ON, DROPPED = "waiting", "sent", "handed on", "dropped"
@@ -99,7 +100,7 @@ class Records:
 
     def __init__(self, journal: Journal) -> None:
         self._engine = journal.engine
-        make_tables(self._engine, _METADATA)
+        make_tables(self._engine, METADATA)
 
     def open(self) -> list[Incident]:
         """The incidents that are not closed, the oldest first."""
@@ -291,4 +292,4 @@ def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-__all__ = ["DROPPED", "HANDED_ON", "SENT", "WAITING", "Message", "Records"]
+__all__ = ["DROPPED", "HANDED_ON", "METADATA", "SENT", "WAITING", "Message", "Records"]

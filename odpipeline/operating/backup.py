@@ -5,7 +5,7 @@
     <folder>/<2026-11-25T010000Z>/      0700; named so only when it is complete
       backup.json                       what it holds: the SHA-256 and size of every file; written last
       store/…                           the store's objects by their keys; pages and catalogue are made from them again
-      journal.sqlite                    by SQLite's online backup, as all that follows
+      journal.sqlite                    by SQLite's online backup, as all that follows; of one in PostgreSQL its rows
       dagster/…                         Dagster's storage, where that is SQLite
       private/…                         with `private`: the sealed captures, and what waits for a yes
 
@@ -32,6 +32,7 @@ from typing import Any
 from odpipeline import __version__, flow
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, StoreError
+from odpipeline.operating import journals
 from odpipeline.store import layout, releases
 from odpipeline.store.backend import Backend
 
@@ -137,7 +138,11 @@ def _zones(town: Town, target: Path, made: Backup, state: Path | None, *, privat
         _dataset(store.backend, dataset, target / STORE, made)
     for name in store.backend.names("keys"):
         _object(store.backend, f"keys/{name}", target / STORE, made)
-    _database(town.private_path / JOURNAL, target / JOURNAL, target, made)
+    if town.journal is None:
+        _database(town.private_path / JOURNAL, target / JOURNAL, target, made)
+    else:
+        journals.copied(flow.Zones.of(town).journal, target / JOURNAL)
+        _noted(target / JOURNAL, target, made)
     for database in sorted(state.rglob("*.db")) if state else ():
         _database(database, target / STATE / database.relative_to(state or database), target, made)
     for name in KEPT_PRIVATE if private else ():

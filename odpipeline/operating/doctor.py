@@ -231,7 +231,7 @@ def _clear_secrets(town: Town) -> list[str]:
 
 
 def _journal(town: Town) -> Journal:
-    return Journal.at(town.private_path)
+    return Journal.of(town)
 
 
 def _synchronised() -> bool:

@@ -18,7 +18,7 @@ from odpipeline import flow
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, StoreError
 from odpipeline.journal import Journal
-from odpipeline.operating import backup
+from odpipeline.operating import backup, journals
 from odpipeline.operating.backup import JOURNAL, PRIVATE, STATE, STORE, Backup
 from odpipeline.store import layout, verifying
 from odpipeline.store.backend import AlreadyThere, Backend, Changed
@@ -147,7 +147,10 @@ class Restore:
                 _placed(self.folder / name, self.town.private_path / rest)
             elif top == STATE and self.state:
                 _placed(self.folder / name, self.state / rest)
-        _placed(self.folder / JOURNAL, self.town.private_path / JOURNAL)
+        if self.town.journal is None:
+            _placed(self.folder / JOURNAL, self.town.private_path / JOURNAL)
+        else:
+            journals.filled(flow.Zones.of(self.town).journal, self.folder / JOURNAL)
 
 
 def _placed(source: Path, target: Path) -> None:
