@@ -206,6 +206,9 @@ def recorded(
             told.reached(reached)
             events.reached(reached)
             yield reached
+    except GeneratorExit:  # whoever drives it wants no more: no end of the run, but one of its event
+        events.abandoned()
+        raise
     except OdpError as error:
         if isinstance(error, SourceError):
             error.meanwhile = _meanwhile(dataset, town, zones.journal.failing_since(dataset.id), before)

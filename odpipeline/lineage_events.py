@@ -7,11 +7,14 @@ Source: the OpenLineage specification 2-0-2 and its facets, by the official clie
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -63,6 +66,11 @@ class LineageEvents:
         elif isinstance(stage, Release):
             self._release = stage
 
+    def abandoned(self) -> None:
+        """Tell that the run was left before its end."""
+        if self._id:
+            self._emit("ABORT", {})
+
     def ended(self, record: RunRecord) -> None:
         """Tell how the run ended."""
         if not self._id:
@@ -72,7 +80,7 @@ class LineageEvents:
         if failed:
             from openlineage.client.facet_v2 import error_message_run
 
-            said = "; ".join(record.reasons) or record.outcome
+            said = record.error or record.outcome  # reasons name systems, which do not leave the town
             facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message=said, programmingLanguage="python")
         self._emit("FAIL" if failed else "COMPLETE", facets)
 
@@ -87,11 +95,12 @@ class LineageEvents:
             if declared.file:
                 _add(self._town.private_path / declared.file, event)
             else:
-                _post(declared.url or "", os.environ.get(declared.token or "", ""), event)
+                _within(partial(_post, declared.url or "", os.environ.get(declared.token or "", ""), event))
         except Exception as error:  # noqa: BLE001  # whatever the service or the client does, publication goes on
             LOGGER.warning("lineage", extra={"facts": {"dataset": self._dataset.id, "error": type(error).__name__}})
             if not declared.file:
-                down.touch(mode=0o600)
+                with contextlib.suppress(OSError):  # a full disk: the next run waits three seconds again
+                    down.touch(mode=0o600)
 
     def _event(self, kind: str, facets: Mapping[str, Any]) -> RunEvent:
         from openlineage.client.event_v2 import Job, Run, RunEvent, RunState, set_producer
@@ -220,6 +229,28 @@ def _add(file: Path, event: RunEvent) -> None:
     line = Serde.to_json(event) + "\n"
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as kept:
         kept.write(line)
+
+
+def _within(work: Callable[[], None]) -> None:
+    """Do `work` within the patience, however slowly the other side answers.
+
+    Raises: TimeoutError; whatever `work` raises.
+    """
+    raised: list[Exception] = []
+
+    def worked() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # raised again where it is waited for
+            raised.append(error)
+
+    thread = threading.Thread(target=worked, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_SECONDS)
+    if thread.is_alive():
+        raise TimeoutError
+    if raised:
+        raise raised[0]
 
 
 def _post(url: str, token: str, event: RunEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import dagster as dg
@@ -172,7 +173,7 @@ def test_a_service_is_told_of_each_run_in_the_words_of_openlineage(folder: Path)
     assert (column["field"], column["transformations"][0]["masking"]) == ("quartier", True)
     assert made["facets"]["version"]["datasetVersion"] == "1"
     assert made["outputFacets"]["outputStatistics"]["rowCount"] == 6
-    assert "aides: " in events[-1]["run"]["facets"]["errorMessage"]["message"]
+    assert events[-1]["run"]["facets"]["errorMessage"]["message"] == "ConformError"
     assert "Zorglub" not in json.dumps(events)
 
 
@@ -196,6 +197,37 @@ def test_a_service_that_is_down_stops_nothing_and_is_left_alone(folder: Path, ca
         deliver(folder, "quartiers")
     assert flow.Zones.of(read_town(folder)).store.current("quartiers") is not None
     assert [record.getMessage() for record in caplog.records if record.name == "odpipeline.lineage"] == ["lineage"]
+
+
+def test_a_service_that_answers_a_byte_a_second_holds_up_nothing(folder: Path) -> None:
+    answering = threading.Event()
+
+    def drip(visit: Visit) -> None:
+        visit.say(201, b"x", Content_Length="30")
+        answering.wait(20)
+
+    with http_server() as server:
+        server.posts["/api/v1/lineage"] = drip
+        declared = folder / "town.yaml"
+        declared.write_text(declared.read_text() + f"openlineage: {{url: 'http://127.0.0.1:{server.server_port}'}}\n")
+        (folder / ".odp/private").mkdir(parents=True, mode=0o700)
+        (folder / ".odp/private/.lineage-down").symlink_to("nowhere/at/all")  # a mark that cannot be written
+        run(folder, "quartiers")
+        published = flow.Zones.of(read_town(folder)).store.current("quartiers")
+        assert not answering.is_set()
+        answering.set()
+    assert published is not None
+
+
+def test_a_run_that_is_left_says_so(folder: Path) -> None:
+    declared = folder / "town.yaml"
+    declared.write_text(declared.read_text() + "openlineage: {file: lineage.jsonl}\n")
+    town = read_town(folder)
+    stages = flow.recorded(town.dataset("quartiers"), town, flow.Zones.of(town))
+    next(stages)
+    stages.close()
+    lines = (folder / ".odp/private/lineage.jsonl").read_text().splitlines()
+    assert [json.loads(line)["eventType"] for line in lines] == ["START", "ABORT"]
 
 
 @pytest.mark.parametrize(
