@@ -34,7 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine, ExceptionContext, Row, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, SecretMissing
@@ -200,7 +200,8 @@ class Journal:
     """The record, opened by its SQLAlchemy URL; its tables are made when they are missing."""
 
     def __init__(self, url: str | URL) -> None:
-        self._engine: Engine = create_engine(url, poolclass=NullPool)
+        apart = {"options": f"-csearch_path={_SCHEMA}"} if make_url(url).get_backend_name() == "postgresql" else {}
+        self._engine: Engine = create_engine(url, poolclass=NullPool, connect_args=apart)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _patient)
         event.listen(self._engine, "handle_error", _said)
@@ -428,6 +429,8 @@ class Journal:
             return [_run(row) for row in connection.execute(query)]
 
 
+_SCHEMA = "odpipeline"
+"""Where our tables lie in PostgreSQL: Dagster, whose database it may be too, has a table `runs` of its own."""
 _MAKING = 0x6F6470
 """The number of the lock, in PostgreSQL, of who makes tables."""
 
@@ -437,6 +440,7 @@ def make_tables(engine: Engine, described: MetaData) -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # its IF NOT EXISTS is not for two at once
             connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+            connection.execute(CreateSchema(_SCHEMA, if_not_exists=True))
         for table in described.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in sorted(table.indexes, key=lambda index: index.name or ""):

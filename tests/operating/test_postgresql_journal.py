@@ -42,8 +42,7 @@ def journal(server: str) -> Iterator[Journal]:
     made = Journal(_by_driver(server))
     yield made
     with made.engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
+        connection.exec_driver_sql("DROP SCHEMA odpipeline CASCADE")
 
 
 def test_runs_acts_acceptances_and_approvals_are_kept(journal: Journal) -> None:
@@ -134,8 +133,7 @@ def test_a_town_runs_watches_is_backed_up_and_restored(folder: Path, journal: Jo
         assert copy.execute("SELECT outcome FROM runs ORDER BY id").fetchall() == [("published",), ("refused",)]
 
     with journal.engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
+        connection.exec_driver_sql("DROP SCHEMA odpipeline CASCADE")
     new = write_town(tmp_path / "neuve", "piscines")
     (new / "town.yaml").write_text((folder / "town.yaml").read_text())
     odp("restore", made, "--into", new, "--yes")

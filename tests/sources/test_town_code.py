@@ -114,7 +114,10 @@ def test_what_hangs_is_ended_with_all_that_it_started(run, tmp_path):
     with pytest.raises(SourceUnavailable, match=r"was not done after 2 s; raise `deadline` in assets/"):
         run(code, deadline="2 s")
     assert time.monotonic() - started < 10
-    assert not alive((tmp_path / "child").read_text())
+    child, until = (tmp_path / "child").read_text(), time.monotonic() + 10
+    while alive(child) and time.monotonic() < until:  # a busy machine takes its time to end it
+        time.sleep(0.05)
+    assert not alive(child)
 
 
 def alive(pid):
