@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from odpipeline.acts.recording import recorded
+from odpipeline.acts.recording import as_planned, recorded
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, located
@@ -67,12 +67,15 @@ class Erasure:
     def done(self, town: Town, zones: Zones, who: str, because: str) -> int:
         """Erase; how many versions were rewritten. The reason is public, the condition is not.
 
-        Raises: OdpError when it may not be, or a version cannot be rewritten: nothing is changed then.
+        Raises: OdpError when it may not be, or a version cannot be rewritten, PublicationRace when somebody published
+        since it was planned: nothing is changed then.
         """
         with located(self.dataset.id), workplace(zones.work, self.dataset.id, zones.seal) as folder:
             zones.store.ready()
-            versions = [one for one in zones.store.versions(self.dataset.id) if self._concerns(one)]
-            rewritten = [self._without(zones, release, folder) for release in versions]  # all, or nothing is changed
+            versions = zones.store.versions(self.dataset.id)
+            as_planned(self.dataset.id, versions, self.held)
+            concerned = [one for one in versions if self._concerns(one)]
+            rewritten = [self._without(zones, release, folder) for release in concerned]  # all, or nothing is changed
             details = {"columns": sorted(self.condition), "versions": {str(k): v for k, v in self.held.items() if v}}
             act = recorded(zones, town, self.dataset.id, "erasure", who, because, details)
             zones.erasures.add(self.dataset.id, self.condition)
@@ -86,8 +89,9 @@ class Erasure:
                 zones.store.backend.purge(layout.version(self.dataset.id, number))
             for one in rewritten:
                 zones.store.rewrite(one, act.because)
-            touched = {one.release.version for one in rewritten}
-            for release in zones.store.versions(self.dataset.id):  # what came after shows the rows as removed
+            versions = zones.store.versions(self.dataset.id)
+            touched = {one.version for one in versions if one.erasures}  # now, and in one that was cut short
+            for release in versions:  # what came after shows the rows as removed
                 if release.previous in touched:
                     zones.store.forget_changes(release, act.because)
             return len(rewritten)

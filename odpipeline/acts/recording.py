@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from odpipeline.declaration.approval import Person
 from odpipeline.declaration.town import Town
-from odpipeline.errors import ApprovalRefused
+from odpipeline.errors import ApprovalRefused, PublicationRace
 from odpipeline.flow import Zones
 from odpipeline.journal import Act
+from odpipeline.store import Release
 
 ROLE = "publication"
 """The role of town.yaml whose people may act; without it, the data engineers' contact and the dpo may."""
@@ -36,6 +37,18 @@ def recorded(
     done = Act(dataset, act, person.mail, account, because.strip(), datetime.now(UTC), details)
     zones.journal.act(done)
     return done
+
+
+def as_planned(dataset: str, versions: Sequence[Release], planned: Container[int]) -> None:
+    """Do nothing when each of `versions`, as they are now, was there when the act was planned.
+
+    Raises: PublicationRace.
+    """
+    if new := [release.version for release in versions if release.version not in planned]:
+        raise PublicationRace(
+            f"someone published version {new[0]} since this was planned; nothing was done",
+            where=dataset, mend="run the same command again: it then counts that version as well",
+        )  # fmt: skip
 
 
 def _person(mail: str) -> Person:

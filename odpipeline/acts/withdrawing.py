@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from odpipeline.acts.recording import recorded
+from odpipeline.acts.recording import as_planned, recorded
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, located
 from odpipeline.flow import Zones
@@ -63,10 +63,14 @@ class Withdrawal:
     ) -> dict[str, Any]:
         """Withdraw; the proof. The reason and the legal basis are public.
 
-        Raises: OdpError when it may not be, or a copy could not be removed.
+        Raises: OdpError when it may not be, or a copy could not be removed; PublicationRace when somebody published
+        since it was planned: nothing is changed then.
         """
         with located(self.dataset), workplace(zones.work, self.dataset, zones.seal) as folder:
             zones.store.ready()
+            if self.number is None and self.versions:
+                now = zones.store.versions(self.dataset)
+                as_planned(self.dataset, now, {release.version for release in self.versions})
             hashes = {str(release.version): release.content_hash for release in self.versions}
             details = {"version": self.number, "versions": hashes, "legal_basis": basis, "captures": captures}
             act = recorded(zones, town, self.dataset, "withdrawal", who, because, details)

@@ -227,26 +227,29 @@ class Store:
             releases.manifest(release), files=rewritten.files, rows=rewritten.rows,
             content_hash=rewritten.content_hash, erasures=(*release.erasures, erased),
         )  # fmt: skip
+        key = partial(layout.version, release.dataset, release.version)
         for file in rewritten.files:
-            key = layout.version(release.dataset, release.version, file.name)
-            self._backend.put(key, rewritten.folder / file.name)
+            self._backend.put(key(file.name), rewritten.folder / file.name)
+        for name in {file.name for file in release.files} - {file.name for file in rewritten.files}:
+            self._backend.purge(key(name))
         self._amend(release, manifest, reason)
 
     def forget_changes(self, release: Release, reason: str) -> None:
         """Take what changed since the version before out of `release`: it shows rows that are to be forgotten.
 
+        It may be the current one, so its manifest names them no more before they go. May be repeated after a crash.
         Raises: StoreError.
         """
-        kept = tuple(file for file in release.files if file.name not in (layout.CHANGES, layout.CHANGED_ROWS))
+        shown = {layout.CHANGES, layout.CHANGED_ROWS}
+        kept = tuple(file for file in release.files if file.name not in shown)
         if len(kept) < len(release.files):
             self._amend(release, replace(releases.manifest(release), files=kept), reason)
+        for name in shown & set(self._backend.names(layout.version(release.dataset, release.version))):
+            self._backend.purge(layout.version(release.dataset, release.version, name))
 
     def _amend(self, release: Release, manifest: Manifest, reason: str) -> None:
-        """Put `manifest` in the place of that of `release`; files that it names no more go before."""
+        """Put `manifest` in the place of that of `release`."""
         key = partial(layout.version, release.dataset, release.version)
-        for file in release.files:
-            if file.name not in {one.name for one in manifest.files}:
-                self._backend.purge(key(file.name))
         if (signature := self._signature(manifest)) is not None:
             self._backend.put(key(layout.SIGNATURE), signature)
         content = releases.as_json(manifest)

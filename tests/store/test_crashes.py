@@ -1,13 +1,12 @@
 """Whatever dies at whatever instant, a reader sees all of the old release or all of the new one.
 
-A publisher is killed (SIGKILL) at every file operation in turn.
+Publishers race and disks fill up here; `test_every_change.py` kills publishers at every change to a file.
 """
 
 import hashlib
 import json
 import os
 import resource
-import signal
 import subprocess
 from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
@@ -19,12 +18,8 @@ import pytest
 from odpipeline.errors import PublicationRace, StoreError
 from odpipeline.store import Release, Staged, Store
 from odpipeline.store.local import LocalFolder
-from tests.killing import FORK, dying_at, in_child
+from tests.killing import FORK, in_child
 from tests.store.making import a_staged, parkings, published, yes
-
-
-def publish_and_die_at(store: Store, staged: Staged, instant: int) -> Callable[[], object]:
-    return dying_at(instant, lambda: store.publish(staged, yes(staged)))
 
 
 def whole(store: Store, at: Path | None = None) -> Release:
@@ -49,46 +44,6 @@ def latest_is_whole(store: Store) -> int:
 def logged(store: Store) -> list[int]:
     text = (store.root / "datasets/parkings/changelog.jsonl").read_text()
     return [json.loads(line)["version"] for line in text.splitlines()]
-
-
-def test_a_publisher_killed_at_any_instant_leaves_the_old_or_the_new_release(tmp_path):
-    old, new, next_one = (a_staged(tmp_path / name, parkings(places=n)) for n, name in enumerate("abc"))
-    seen: set[str] = set()
-    for instant in range(1, 200):
-        store = Store(tmp_path / f"public-{instant}")
-        store.publish(old, yes(old))
-        ended = in_child(publish_and_die_at(store, new, instant))
-        release = whole(store)
-        assert release.content_hash in {old.content_hash, new.content_hash}
-        assert latest_is_whole(store) in {1, release.version}
-        seen.add(release.content_hash)
-
-        after = store.publish(next_one, yes(next_one))
-        assert whole(store) == after
-        assert latest_is_whole(store) == after.version
-        assert logged(store) == sorted(r.version for r in store.versions("parkings"))
-        assert after.previous == release.version
-        if ended == 0:
-            break
-        assert ended == -signal.SIGKILL
-    assert instant > 20
-    assert seen == {old.content_hash, new.content_hash}
-
-
-def test_a_first_publication_killed_at_any_instant_is_nothing_or_whole(tmp_path):
-    staged = a_staged(tmp_path)
-    for instant in range(1, 200):
-        store = Store(tmp_path / f"public-{instant}")
-        ended = in_child(publish_and_die_at(store, staged, instant))
-        if store.current("parkings") is not None:
-            whole(store)
-        again = store.publish(staged, yes(staged))
-        assert whole(store).content_hash == again.content_hash == staged.content_hash
-        assert latest_is_whole(store) == again.version
-        if ended == 0:
-            break
-        assert ended == -signal.SIGKILL
-    assert instant > 20
 
 
 def test_a_reader_never_sees_a_mixture_while_versions_come(tmp_path):

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from odpipeline.declaration.keeping import Keep
 from odpipeline.store import Store, layout, retention, withdrawing
 from odpipeline.store.verifying import verify
-from tests.killing import dying_at, in_child
 from tests.store.making import parkings, published
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -101,19 +100,6 @@ def test_what_goes_leaves_its_number_and_the_history_goes_over_it(four: Store, t
     assert published(four, tmp_path / "newer", parkings(places=8)).version == 6
     collect(four)
     assert [release.version for release in four.versions("parkings")] == [6, 5]
-
-
-def test_a_collection_killed_at_any_instant_is_finished_by_the_next(four: Store) -> None:
-    for instant in range(1, 300, 5):
-        ended = in_child(dying_at(instant, lambda: collect(four)))
-        current = four.current("parkings")
-        assert current is not None
-        assert current.version == 4
-        if ended == 0:
-            break
-    collect(four)
-    assert verify(four.backend, "parkings", listed=four.backend).flaws == []
-    assert [release.version for release in four.versions("parkings")] == [4, 3]
 
 
 def test_what_was_never_public_goes_when_it_is_old_and_not_before(four: Store) -> None:
