@@ -1,7 +1,8 @@
 """What keeping a town in service costs: `python -m benchmarks.operations [datasets]`.
 
 A night of a generated town, then: what Dagster's storage grew by, what the purge leaves of it and how long it takes, a
-backup of everything, a look of `odp doctor`, and one scrape of the numbers.
+backup of everything, a look of `odp doctor`, and one scrape of the numbers. `incidents` instead of a number measures
+the watch alone: 10,000 runs that fail or do not, and a round after each hundred.
 """
 
 from __future__ import annotations
@@ -54,6 +55,36 @@ def _kept_in_service(folder: Path) -> None:
     print(f"Dagster's storage after the purge {_size(state) / 1e6:7.1f} MB")
 
 
+def incidents(runs: int = 10_000, datasets: int = 300) -> None:
+    """Rounds over a journal that fills with `runs` of `datasets`, a third of them failed; one line each."""
+    from odpipeline import flow
+    from odpipeline.declaration import read_town
+    from odpipeline.journal import RunRecord
+    from odpipeline.monitoring.records import Records
+    from odpipeline.monitoring.rounds import watch
+
+    with tempfile.TemporaryDirectory(prefix="odp-bench-") as temporary:
+        folder = Path(temporary)
+        make_town(folder, datasets)
+        town = read_town(folder)
+        zones, now, spent, rounds = flow.Zones.of(town), datetime.now(UTC), 0.0, 0
+        records = Records(zones.journal)
+        for number in range(runs):
+            bad = number % 7 in (1, 4)
+            ended = RunRecord(town.datasets[number % datasets].id, "failed" if bad else "published",
+                              ("it failed",) if bad else (), error="SourceError" if bad else None)  # fmt: skip
+            zones.journal.record(ended)
+            if number % 100 == 99:
+                now += timedelta(minutes=20)
+                started = time.perf_counter()
+                watch(town, now)
+                spent, rounds = spent + time.perf_counter() - started, rounds + 1
+        known = len(records.newest(runs))
+        told = f"{spent:6.2f} s, {spent / rounds * 1000:6.1f} ms a round, {known} incidents"
+        print(f"{runs:,} runs in {rounds} rounds: {told}")
+        _timed(f"one more round, {datasets} datasets", lambda: watch(town, now))
+
+
 def _timed(name: str, work: Callable[[], object]) -> None:
     started = time.perf_counter()
     work()
@@ -65,4 +96,7 @@ def _size(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 300)
+    if sys.argv[1:] == ["incidents"]:
+        incidents()
+    else:
+        main(int(sys.argv[1]) if sys.argv[1:] else 300)
