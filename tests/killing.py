@@ -62,6 +62,12 @@ def dying_at(instant: int, work: Callable[[], object], counts: Counts = any_oper
     return doomed
 
 
+def _copied(source: str, target: str) -> None:
+    """Published files are replaced and never written to, so that a link is a copy of them."""
+    published = "/public/" in source and not Path(source).name.startswith(".")
+    (os.link if published else shutil.copy2)(source, target)
+
+
 def walked(prepared: Path, work: Callable[[Path], object], check: Callable[[Path], object], every: int = 1) -> int:
     """Kill `work` before each change in turn, each time on a copy of the folder `prepared`; how often it was killed.
 
@@ -74,7 +80,7 @@ def walked(prepared: Path, work: Callable[[Path], object], check: Callable[[Path
         children = []
         for instant in range(first, first + AT_ONCE * every, every):
             copy = prepared.with_name(f"{prepared.name}-{instant}")
-            shutil.copytree(prepared, copy, symlinks=True)
+            shutil.copytree(prepared, copy, symlinks=True, copy_function=_copied)
             child = FORK.Process(target=dying_at(instant, partial(work, copy), a_change))
             child.start()
             children.append((instant, copy, child))
