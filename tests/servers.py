@@ -6,11 +6,13 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,7 +120,35 @@ def postgresql() -> Iterator[str]:
                 _wait(url, server)
                 yield url
             finally:
-                server.terminate()
+                server.send_signal(signal.SIGINT)  # it waits for no client
+
+
+def a_database(server: str) -> str:
+    """The URL of a new, empty database on that PostgreSQL `server`."""
+    name = f"d{uuid.uuid4().hex}"
+    with adbc_driver_postgresql.dbapi.connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """A Redis server on loopback that keeps nothing; its URL."""
+    with tempfile.TemporaryDirectory() as home:
+        port = free_port()
+        serve = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", home]
+        with subprocess.Popen(serve, stdout=subprocess.DEVNULL) as server:
+            try:
+                for _ in range(100):
+                    try:
+                        socket.create_connection(("127.0.0.1", port), 1).close()
+                    except OSError:
+                        time.sleep(0.1)
+                    else:
+                        break
+                yield f"redis://127.0.0.1:{port}/0"
+            finally:
+                server.kill()
 
 
 def _servant(home: Path) -> dict[str, Any]:

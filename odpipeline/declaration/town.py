@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from odpipeline.declaration.access import Auth
 from odpipeline.declaration.alerts import Alerts
@@ -93,8 +93,20 @@ class Night(Closed):
     """How often the scheduled night tries a dataset again whose system does not answer."""
     pause: Duration = Field(default="5 min", validate_default=True)
     """How long to wait before each of those tries."""
+    executor: Literal["processes", "celery"] = "processes"
+    """What runs the datasets of a lot: two processes of this machine, or Celery's workers on any number of them."""
+    broker: FromEnvironment | None = None
+    """With `celery`: the address of the Redis through which workers get their work, `{env: ODP_BROKER_URL}`."""
+    redeliver: Duration = Field(default="1 h", validate_default=True)
+    """With `celery`: when what a dead worker had taken goes to another; longer than any dataset takes."""
     keep_runs: Duration = Field(default="30 days", validate_default=True)
     """How long Dagster keeps finished runs; every Sunday older ones are purged, and the room is given back."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.executor == "celery") != (self.broker is not None):
+            raise ValueError("executor: celery and broker: {env: ODP_BROKER_URL} go together")
+        return self
 
 
 class Town(Closed):

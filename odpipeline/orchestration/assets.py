@@ -68,7 +68,7 @@ def dataset_assets(dataset: Dataset, town: Town) -> dg.AssetsDefinition:
         specs=_specs(dataset, town),
         check_specs=check_specs(dataset.id),
         can_subset=True,
-        pool=pool(dataset),
+        pool=pool(dataset) if town.night.broker is None else None,  # a lost step would leave the waiting ones for ever
     )
     def step(context: dg.AssetExecutionContext, config: Replay, duckdb: DuckDBResource) -> Iterator[Event]:
         yield from _run(context, dataset, town, zones(town, duckdb), config.capture)

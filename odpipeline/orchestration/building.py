@@ -12,9 +12,9 @@ from odpipeline.orchestration.approval import approval_job
 from odpipeline.orchestration.assets import dataset_assets, public_assets, system_specs
 from odpipeline.orchestration.drops import drop_sensors
 from odpipeline.orchestration.keys import CATALOGUE, PORTAL
-from odpipeline.orchestration.night import lot_executor
 from odpipeline.orchestration.purging import purging
 from odpipeline.orchestration.resources import duckdb_resource
+from odpipeline.orchestration.scaling import night_executor
 from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule
 from odpipeline.orchestration.sensors import catalogue_sensors
 from odpipeline.orchestration.verification import verification
@@ -32,9 +32,9 @@ def definitions(town: Town) -> dg.Definitions:
     nightly = dg.define_asset_job(
         "nightly",
         selection=of_datasets,
-        executor_def=lot_executor(at_once=2),
+        executor_def=night_executor(town),
         config=_QUIET,
-        description="Datasets from source to release, two at once, each in a process of its own.",
+        description="Datasets from source to release, two at once, or as many as there are workers.",
     )
     frequent = dg.define_asset_job(
         "frequent",
