@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,26 @@ def test_every_command_of_ours_that_is_started_exists():
         for command, *options in re.findall(r"bin/odp (\w+)(?: \S+)*?(?: (--\w+))?", unit.read_text()):
             known = get_command(app).commands[command]  # type: ignore[attr-defined]
             assert set(filter(None, options)) <= {name for one in known.params for name in one.opts}
+
+
+def test_the_chart_gets_our_definitions_its_secrets_by_name_and_the_driver_that_it_needs():
+    values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text())
+    [town] = values["dagster-user-deployments"]["deployments"]
+    assert town["dagsterApiGrpcArgs"] == ["-m", "odpipeline.orchestration.definitions"]
+    assert {"name": "ODP_TOWN", "value": "/town"} in town["env"]
+    assert town["envSecrets"] == [{"name": "odp-secrets"}]
+    assert [mount["name"] for mount in town["volumeMounts"]] == [volume["name"] for volume in town["volumes"]]
+    assert town["includeConfigInLaunchedRuns"]["enabled"]
+    assert values["runLauncher"]["type"] == "K8sRunLauncher"
+    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
+    assert not re.search(r"(?i)password: *\S", (ROOT / "deploy/helm/values.yaml").read_text())
+    assert not values["ingress"]["enabled"]
+    assert f"--version {version('dagster')} " in (ROOT / "deploy/helm/values.yaml").read_text()
+
+
+def test_workers_hold_the_secrets_and_no_port():
+    services = yaml.safe_load((COMPOSE / "workers.yaml").read_text())["services"]
+    assert services["worker"]["extends"] == {"file": "compose.yaml", "service": "code"}
+    assert "odpipeline.orchestration.worker" in services["worker"]["command"]
+    assert not any("ports" in one for one in services.values())
+    assert services["redis"]["networks"] == ["inside"]
