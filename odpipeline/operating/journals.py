@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 from sqlalchemy import MetaData, create_engine, func, select, text
@@ -32,18 +34,21 @@ def copied(journal: Journal, target: Path) -> None:
 def filled(journal: Journal, source: Path) -> None:
     """Put the rows of the SQLite file `source` in the place of those of `journal`: all of them or none.
 
-    Raises: OdpError when the database does not answer.
+    The file stays as it is, byte for byte: it may be that of a backup. Raises: OdpError when the database does not
+    answer.
     """
     records.Records(journal)
-    file = _file(source)  # one of an earlier version gets what came since
-    Journal(f"sqlite:///{source}")
-    with file.connect() as held, journal.engine.begin() as target:
-        for described in _DESCRIBED:
-            for table in described.sorted_tables:
-                target.execute(table.delete())
-            _rows(held, target, described)
-            _numbers(target, described)
-    file.dispose()
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(shutil.copyfile(source, Path(temporary) / source.name))
+        file = _file(copy)  # one of an earlier version gets what came since
+        Journal(f"sqlite:///{copy}")
+        with file.connect() as held, journal.engine.begin() as target:
+            for described in _DESCRIBED:
+                for table in described.sorted_tables:
+                    target.execute(table.delete())
+                _rows(held, target, described)
+                _numbers(target, described)
+        file.dispose()
 
 
 def _file(path: Path) -> Engine:

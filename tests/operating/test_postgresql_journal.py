@@ -137,6 +137,7 @@ def test_a_town_runs_watches_is_backed_up_and_restored(folder: Path, journal: Jo
     new = write_town(tmp_path / "neuve", "piscines")
     (new / "town.yaml").write_text((folder / "town.yaml").read_text())
     odp("restore", made, "--into", new, "--yes")
+    assert backup.sha256_of(made / "journal.sqlite") == backup.read(made).files["journal.sqlite"][0]  # it serves again
     zones = flow.Zones.of(read_town(new))
     assert [one.problem.cause for one in Records(zones.journal).open()] == [Cause.REFUSED]
     zones.journal.record(RunRecord("piscines", "unchanged"))  # its numbers go on
