@@ -43,8 +43,12 @@ def send(town: Town, destination: str, title: str, body: str) -> None:
         plugin.notify_format = apprise.NotifyFormat.TEXT
         way = apprise.Apprise()
         way.add(plugin)
-        taken = way.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
-        said = log.getvalue()
+        try:
+            taken = way.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
+        except Exception as raised:  # noqa: BLE001  # whatever a channel's code does, the message is tried again
+            taken, said = False, type(raised).__name__
+        else:
+            said = log.getvalue()
     if not taken:
         error = undelivered("the channel did not take the message", mend="see what it says: odp alert test")
         error.details = said.strip()

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
-from odpipeline.errors import OdpError, StoreError
+from odpipeline.errors import OdpError
 from odpipeline.flow import Zones
 from odpipeline.freshness import freshness
 from odpipeline.journal import RunRecord
 from odpipeline.monitoring.machine import ROOM_FAULT, room
-from odpipeline.monitoring.problems import Cause, Problem
+from odpipeline.monitoring.problems import MACHINE, Cause, Problem
 from odpipeline.quality import run_reports
 
 _BY_ERROR = {
@@ -53,7 +54,19 @@ def look(town: Town, zones: Zones, signs: Iterable[Problem], now: datetime) -> l
     for dataset in town.datasets:
         found += _of_ages(dataset, zones, now, follows=dataset.id in suffers)
         found += _slow(dataset, ended.get(dataset.id), zones)
-    return found + list(_disks(town, now))
+    return _ours(found) + list(_disks(town, now))
+
+
+def _ours(found: Sequence[Problem]) -> list[Problem]:
+    """`found` with one problem for each cause that lies with us: a dead daemon or a lost key holds up every dataset."""
+    others = [problem for problem in found if problem.subject != MACHINE]
+    for cause in dict.fromkeys(problem.cause for problem in found if problem.subject == MACHINE):
+        same = [problem for problem in found if (problem.subject, problem.cause) == (MACHINE, cause)]
+        told = [problem for problem in same if not problem.follows] or same
+        first = min(told, key=lambda problem: problem.since)
+        names = tuple(sorted({name for problem in told for name in problem.datasets}))
+        others.append(replace(first, datasets=names, follows=all(problem.follows for problem in same)))
+    return others
 
 
 def _known(sign: Problem, town: Town) -> bool:
@@ -77,6 +90,7 @@ def _of_run(dataset: Dataset, last: RunRecord | None, town: Town, zones: Zones, 
                 None if patient else Problem(system_of(dataset), Cause.DOWN, told, since, (dataset.id,), run=last.run)
             )
         cause = _BY_ERROR.get(last.error or "", Cause.FAILED)
+        subject = MACHINE if cause in (Cause.SECRET, Cause.STORE) else subject
         return Problem(subject, cause, told, since, (dataset.id,), run=last.run)
     if last.outcome == "held":
         return Problem(subject, Cause.APPROVAL, told, last.ended_at, (dataset.id,), run=last.run)
@@ -122,11 +136,8 @@ def _of_ages(dataset: Dataset, zones: Zones, now: datetime, *, follows: bool) ->
     subject, datasets = f"dataset:{dataset.id}", (dataset.id,)
     try:
         release = zones.store.current(dataset.id)
-    except StoreError as error:
-        yield Problem(subject, Cause.STORE, str(error), now, datasets)
-        return
-    except OdpError as error:  # the bucket does not answer: no promise can be told
-        yield Problem("machine", Cause.STORE, error.what, now)
+    except OdpError as error:  # broken, or a bucket that does not answer: no promise can be told
+        yield Problem(MACHINE, Cause.STORE, str(error), now, datasets)
         return
     if release is None:
         return  # never published, or withdrawn: its runs tell
@@ -136,7 +147,7 @@ def _of_ages(dataset: Dataset, zones: Zones, now: datetime, *, follows: bool) ->
             continue
         if finding.rule == "run_age":
             since = release.checked_at + dataset.freshness.run
-            yield Problem(subject, Cause.UNCHECKED, finding.message, since, datasets, follows=follows)
+            yield Problem(MACHINE, Cause.UNCHECKED, finding.message, since, datasets, follows=follows)
         else:
             yield Problem(subject, Cause.STALE, finding.message, ages.data_due or now, datasets, follows=follows)
 
@@ -156,7 +167,7 @@ def _slow(dataset: Dataset, last: RunRecord | None, zones: Zones) -> Iterator[Pr
 def _disks(town: Town, now: datetime) -> Iterator[Problem]:
     short = [f"{name}: {free / (1 << 30):.1f} GiB free" for name, free in room(town).items() if free < ROOM_FAULT]
     if short:
-        yield Problem("machine", Cause.DISK, "; ".join(short), now)
+        yield Problem(MACHINE, Cause.DISK, "; ".join(short), now)
 
 
 __all__ = ["look", "system_of"]

@@ -15,7 +15,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.monitoring import channels
 from odpipeline.monitoring.problems import Cause
 from odpipeline.monitoring.records import DROPPED, HANDED_ON, SENT, Message, Records
-from odpipeline.monitoring.routing import following
+from odpipeline.monitoring.routing import following, reachable
 
 _LEASE = timedelta(minutes=2)
 _PAUSES = tuple(timedelta(minutes=n) for n in (1, 2, 5, 10, 15))
@@ -36,6 +36,9 @@ def deliver(records: Records, town: Town, now: datetime, seconds: float) -> int:
     worked: set[str] = set()
     while time.monotonic() < ends and (message := records.take(now, _LEASE)):
         way = MAIL if is_mail(message.destination) else message.destination
+        if not reachable(message.destination, town):  # its channel is declared no more
+            records.ended(message, DROPPED, now)
+            continue
         if way in failed:
             records.again(message, now + _pause(message))
             continue
@@ -47,8 +50,6 @@ def deliver(records: Records, town: Town, now: datetime, seconds: float) -> int:
             if message.attempts >= _HAND_ON:
                 what = f"messages by {way} are not taken: {error.what}"
                 records.sign(f"channel:{way}", Cause.CHANNEL, what, now)
-        except KeyError:  # the channel is declared no more
-            records.ended(message, DROPPED, now)
         else:
             records.ended(message, SENT, datetime.now(UTC))
             worked.add(way)

@@ -13,6 +13,9 @@ from enum import StrEnum
 
 from odpipeline.verdict import Severity
 
+MACHINE = "machine"
+"""The subject of what lies with us: store, secrets, disk, daemon; one problem for each cause, whatever suffers."""
+
 
 class Cause(StrEnum):
     """What kind of thing is wrong."""
@@ -137,8 +140,10 @@ class Problem:
 
     @property
     def name(self) -> str:
-        """The subject without its kind: `parkings`."""
+        """The subject without its kind: `parkings`; of what lies with us and holds up one dataset, that one."""
+        if self.subject == MACHINE and len(self.datasets) == 1:
+            return self.datasets[0]
         return self.subject.rpartition(":")[2]
 
 
-__all__ = ["KINDS", "Cause", "Kind", "Problem"]
+__all__ = ["KINDS", "MACHINE", "Cause", "Kind", "Problem"]

@@ -24,7 +24,7 @@ from odpipeline.flow import Zones
 from odpipeline.monitoring import channels, digest, expiries, outbox, texts
 from odpipeline.monitoring.incidents import Change, Policy, Telling, step
 from odpipeline.monitoring.looking import look
-from odpipeline.monitoring.problems import Problem
+from odpipeline.monitoring.problems import Cause, Problem
 from odpipeline.monitoring.records import Message, Records
 from odpipeline.monitoring.routing import destinations, engineers
 
@@ -101,8 +101,16 @@ def _round(town: Town, zones: Zones, records: Records, now: datetime) -> Round:
         open=len(still),
         sent=sent,
         waiting=len(records.waiting()),
-        late=tuple(sorted({p.name for p in problems if p.cause in ("stale", "unchecked")})),
+        late=tuple(
+            sorted({name for p in problems if p.cause in (Cause.STALE, Cause.UNCHECKED) for name in p.datasets})
+        ),
     )
+
+
+def _late(problems: list[Problem]) -> tuple[str, ...]:
+    """The datasets whose promises are broken."""
+    broken = [problem for problem in problems if problem.cause in (Cause.STALE, Cause.UNCHECKED)]
+    return tuple(sorted({name for problem in broken for name in problem.datasets}))
 
 
 def _delivered(names: tuple[str, ...], town: Town) -> list[str]:

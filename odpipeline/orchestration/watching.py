@@ -54,11 +54,14 @@ def died_sensor(town: Town, watched: list[Job]) -> dg.SensorDefinition:
 
 
 def note_deaths(town: Town, run: dg.DagsterRun) -> list[str]:
-    """Record the datasets of the failed `run` that have no line in the journal; which ones. Safe to repeat."""
+    """Record the datasets that the failed `run` was to publish and that have no line in the journal; which ones.
+
+    Safe to repeat. A run of earlier stages only leaves no line, and is no death.
+    """
     journal = flow.Zones.of(town).journal
     spoke = journal.datasets_of(run.run_id)
     declared = {dataset.id for dataset in town.datasets}
-    chosen = {key.path[0] for key in run.asset_selection or ()} & declared
+    chosen = {key.path[0] for key in run.asset_selection or () if key.path[-1] == "published"} & declared
     silent = sorted(chosen - spoke)
     for name in silent:
         reason = f"{name}: its process died before it could say why; look at the run in Dagster"

@@ -24,7 +24,7 @@ from odpipeline.errors import OdpError
 from odpipeline.journal import RunRecord
 from odpipeline.monitoring import rounds
 from odpipeline.monitoring.problems import Cause
-from odpipeline.monitoring.records import Records
+from odpipeline.monitoring.records import Message, Records
 from odpipeline.monitoring.rounds import watch
 from tests.mail_server import Mailbox, mail_server
 from tests.servers import Visit, http_server
@@ -277,6 +277,35 @@ def test_old_data_is_told_when_nothing_else_explains_it_and_not_beside_its_cause
     other.run("piscines")
     other.watch(24 * 200)
     assert [incident.problem.cause for incident in other.records.open()] == [Cause.REFUSED]
+
+
+def test_a_daemon_that_stopped_is_one_message_however_many_datasets_wait(tmp_path: Path, mailbox: Mailbox) -> None:
+    names = [f"jeu-{n}" for n in range(6)]
+    ville = Ville(tmp_path / "ville", *names)
+    ville.run(*names)
+    for hours in (35.999, 36.001, 40, 41):  # they cross the line one after the other
+        made = ville.watch(hours)
+    assert made.late == tuple(names)
+    [told] = [text for text in mailbox.texts(CONTACT) if "was not run for too long" in text]
+    assert told.startswith(("jeu-0: ", "machine: "))
+    [incident] = ville.records.open()
+    assert (incident.problem.subject, len(incident.problem.datasets)) == ("machine", 6)
+
+
+def test_a_secret_that_is_missing_is_one_message(tmp_path: Path, mailbox: Mailbox) -> None:
+    ville = Ville(tmp_path / "ville", *(f"jeu-{n}" for n in range(4)))
+    journal = flow.Zones.of(ville.town).journal
+    for dataset in ville.town.datasets:
+        told = ("the environment variable CLE is not set",)
+        journal.record(RunRecord(dataset.id, "failed", told, error="SecretMissing"))
+    ville.watch()
+    assert mailbox.subjects(CONTACT) == ["[odp Ville d’Essai] machine: a secret is missing"]
+    assert "Datasets: jeu-0, jeu-1, jeu-2, jeu-3" in mailbox.texts(CONTACT)[0]
+
+
+def test_a_message_for_a_channel_that_is_declared_no_more_is_given_up(ville: Ville, mailbox: Mailbox) -> None:
+    ville.records.queue([Message("a", "ancienne", "t", "b", "digest"), Message("b", CONTACT, "t", "b", "digest")])
+    assert (ville.watch().waiting, mailbox.subjects(CONTACT)) == (0, ["t"])
 
 
 def test_every_morning_proves_that_messages_come(ville: Ville, mailbox: Mailbox, monkeypatch) -> None:

@@ -69,6 +69,8 @@ def test_a_dataset_whose_process_was_killed_gets_its_line_once(folder: Path) -> 
         list(flow.recorded(town.dataset("piscines"), town, zones, run=run.run_id))
         assert note_deaths(town, run) == ["patinoires"]
         assert note_deaths(town, run) == []
+        captured = instance.create_run_for_job(job, asset_selection=frozenset({dg.AssetKey(["piscines", "captured"])}))
+        assert note_deaths(town, captured) == []
     last = zones.journal.last("patinoires")
     assert last is not None
     assert (last.outcome, last.error, last.run) == ("failed", DIED, run.run_id)
