@@ -44,7 +44,7 @@ def send(town: Town, destination: str, title: str, body: str) -> None:
         way = apprise.Apprise()
         way.add(plugin)
         try:
-            taken = way.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
+            taken = bool(way.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
         except Exception as raised:  # noqa: BLE001  # whatever a channel's code does, the message is tried again
             taken, said = False, type(raised).__name__
         else:
