@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from odpipeline import approving, conform, embargo, gate, lineage, privacy, quality, sources
+from odpipeline import announcement, approving, conform, embargo, gate, lineage, privacy, quality, sources
 from odpipeline.approving import Waiting
 from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset, PersonalData
@@ -126,8 +126,9 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
         compared += quality.foreign_keys(staged.parquet, _referred(dataset, zones, folder), dataset, duck)
         said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
-        kept_back = embargo.until(dataset, town, zones.journal)
-        verdict = gate.judge(dataset, staged, current, findings, compared, **said, embargo=kept_back)
+        told = announcement.covering(staged, current, zones.store, zones.journal)
+        kept_back = embargo.until(dataset, town, zones.journal, told)
+        verdict = gate.judge(dataset, staged, current, findings, compared, **said, embargo=kept_back, announced=told)
         if verdict.held and dataset.approval:
             zones.waiting.hold(dataset, staged, verdict, current)
         yield verdict
@@ -236,7 +237,8 @@ def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: 
         staged = zones.waiting.open(held, folder / "held")
         yes = approving.signed(held, dataset, town, who, because)
         zones.journal.approve(yes)
-        verdict = gate.approve(held.verdict, held.role, embargo.until(dataset, town, zones.journal))
+        told = announcement.covering(staged, current, zones.store, zones.journal)
+        verdict = gate.approve(held.verdict, held.role, embargo.until(dataset, town, zones.journal, told))
         if verdict.held:
             return None
         release = zones.store.publish(staged, verdict, over=current)

@@ -13,12 +13,15 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from odpipeline.announcement import Announcement, breaking, listed
 from odpipeline.declaration.approval import approval
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.words import spell_duration
 from odpipeline.store import Release, Staged
-from odpipeline.store.diffing import schema_changes
 from odpipeline.verdict import ACCEPTED, APPROVAL, Finding, Severity, Verdict
 
+VANISHED, BREAKS = "vanished_columns", "breaking_schema"
+"""The rules about what readers stumble over."""
 SHORTEST_ACCEPTANCE = 12
 """The least number of leading hexadecimal digits of a content hash that an acceptance must name."""
 
@@ -33,19 +36,21 @@ def judge(
     accepted: Collection[str] = (),
     approved: Collection[str] = (),
     embargo: datetime | None = None,
+    announced: Announcement | None = None,
 ) -> Verdict:
     """All findings about `staged`, and the gate's own, as a verdict for exactly these bytes.
 
     `current` is the release that the public sees, `compared` what was found in comparing with it. `accepted` are the
     content hashes (whole, or 12 digits and more) whose emptied, shrunken, narrowed or otherwise unusual content a
     person accepted; `approved` those that somebody in the role that `approval` names has said yes to; before
-    `embargo` (with a time zone) nothing new is published.
+    `embargo` (with a time zone) nothing new is published. `announced` tells of everything in `staged` that breaks
+    readers; where the declaration asks for a notice, that is accepted by announcing it and by nothing else.
     """
     found = tuple(findings)
     if staged is None:
         return refuse(dataset, found)
     unusual = (*compared, *_shrink_guard(dataset, staged, current), *_undone(staged, current))
-    guarded = tuple(_accepted(finding, staged, accepted) for finding in unusual)
+    guarded = tuple(_accepted(finding, dataset, staged, accepted, announced) for finding in unusual)
     awaited = _approval(dataset, staged, current, approved)
     kept_back = _embargo(staged, current, embargo)
     return Verdict(dataset.id, staged.content_hash, (*found, *guarded, *awaited, *kept_back, _checked(found)))
@@ -135,12 +140,12 @@ def _columns(staged: Staged, current: Release) -> Finding:
     message = f"every column of version {current.version} is there"
     if vanished:
         message = f"columns of version {current.version} have vanished: {', '.join(vanished)}"
-    return Finding("shrink", "vanished_columns", not vanished, message, counts={"vanished_columns": len(vanished)})
+    return Finding("shrink", VANISHED, not vanished, message, counts={"vanished_columns": len(vanished)})
 
 
 def _schema(staged: Staged, current: Release) -> Finding:
     """Another key, or another type of a column, breaks what others have built on the files; so does a lost column."""
-    broken = [change for change in schema_changes(current.schema, staged.schema) if change.breaks]
+    broken = breaking(staged, current)
     told = [
         f"{change.column or 'the key'} ({change.before or 'none'} → {change.after or 'none'})"
         for change in broken
@@ -149,7 +154,8 @@ def _schema(staged: Staged, current: Release) -> Finding:
     message = f"whoever reads version {current.version} can read this"
     if told:
         message = f"whoever reads version {current.version} stumbles over {', '.join(told)}"
-    return Finding("shrink", "breaking_schema", not told, message, counts={"changed_columns": len(told)})
+    declared = {"changes": listed(broken)} if broken else {}
+    return Finding("shrink", BREAKS, not told, message, counts={"changed_columns": len(told)}, declared=declared)
 
 
 def _rows(dataset: Dataset, staged: Staged, current: Release | None) -> Finding:
@@ -170,13 +176,32 @@ def _rows(dataset: Dataset, staged: Staged, current: Release | None) -> Finding:
     return Finding("shrink", "rows", passed, message, counts=counts)
 
 
-def _accepted(finding: Finding, staged: Staged, accepted: Collection[str]) -> Finding:
-    """`finding` as passed if a person accepted this content, else with the way to accept it."""
+def _accepted(
+    finding: Finding, dataset: Dataset, staged: Staged, accepted: Collection[str], announced: Announcement | None
+) -> Finding:
+    """`finding` as passed if a person accepted this content, or announced what breaks readers in it; else with the way.
+
+    Where the declaration asks for a notice, what breaks readers passes when it is announced, and by nothing else.
+    """
     if not finding.blocks:
         return finding
     named = staged.content_hash[:SHORTEST_ACCEPTANCE]
-    if any(len(a) >= SHORTEST_ACCEPTANCE and staged.content_hash.startswith(a) for a in accepted):
-        message = f"{finding.message}; accepted by a person for exactly this content ({named})"
-        return replace(finding, passed=True, message=message, counts={**finding.counts, ACCEPTED: 1})
     remedy = f"if this is right, accept it: odp accept {staged.dataset} {named} --because …"
-    return replace(finding, message=f"{finding.message}; {remedy}")
+    if announced and _announces(announced, finding):
+        message = f"{finding.message}; accepted by a person and announced on {announced.at:%Y-%m-%d}"
+    elif dataset.notice and finding.rule in (VANISHED, BREAKS):
+        told = f"it is then announced, and comes {spell_duration(dataset.notice)} later at the earliest"
+        return replace(finding, message=f"{finding.message}; {remedy}; {told}")
+    elif any(len(a) >= SHORTEST_ACCEPTANCE and staged.content_hash.startswith(a) for a in accepted):
+        message = f"{finding.message}; accepted by a person for exactly this content ({named})"
+    else:
+        return replace(finding, message=f"{finding.message}; {remedy}")
+    return replace(finding, passed=True, message=message, counts={**finding.counts, ACCEPTED: 1})
+
+
+def _announces(announced: Announcement, finding: Finding) -> bool:
+    """Whether `finding` says nothing but what is announced."""
+    if (finding.group, finding.rule) == ("over_time", "types"):
+        told = sum(change.what == "type" for change in announced.changes)
+        return finding.counts["changed_columns"] <= told
+    return finding.rule in (VANISHED, BREAKS)

@@ -1,9 +1,12 @@
-"""What people do to data that is public already: roll back, withdraw, erase rows, hold until a day. Each act says who
-and why, is written down before it is done, and can be repeated when it was cut short."""
+"""What people do to data that is public already: roll back, withdraw, erase rows, announce, hold until a day.
 
+Each act says who and why, is written down before it is done, and can be repeated when it was cut short.
+"""
+
+from odpipeline.acts.announcing import announce
 from odpipeline.acts.embargoing import keep_back
 from odpipeline.acts.erasing import Erasure
 from odpipeline.acts.rolling_back import Rollback
 from odpipeline.acts.withdrawing import Withdrawal, readmit
 
-__all__ = ["Erasure", "Rollback", "Withdrawal", "keep_back", "readmit"]
+__all__ = ["Erasure", "Rollback", "Withdrawal", "announce", "keep_back", "readmit"]

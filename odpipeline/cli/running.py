@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
-from odpipeline import catalogue, flow, portal
+from odpipeline import acts, catalogue, flow, portal
 from odpipeline.cli.application import FAILED, HELD, REFUSED, AsJson, DatasetName, TownFolder, app, checked
 from odpipeline.cli.telling import show
 from odpipeline.declaration import explain, read_town
@@ -144,15 +144,19 @@ def accept(
             f"{content_hash!r} is no content hash",
             mend="give at least the first 12 hexadecimal digits that the refusal names",
         )
-    found = declared.dataset(dataset)
-    flow.Zones.of(declared).journal.accept(
+    found, zones = declared.dataset(dataset), flow.Zones.of(declared)
+    zones.journal.accept(
         found.id,
         content_hash,
         who=getpass.getuser(),
         because=because,
         until=until.astimezone() + timedelta(days=1) if until else None,
     )
-    typer.echo(f"accepted; publish it with: odp run {found.id}")
+    if told := acts.announce(found, zones, content_hash, because):
+        portal.build(zones.store, declared, zones.journal)
+        typer.echo(f"announced: it comes on {told.until:%Y-%m-%d %H:%M} UTC at the earliest, by the first run after")
+    else:
+        typer.echo(f"accepted; publish it with: odp run {found.id}")
 
 
 def _run_here(chosen: list[Dataset], town: Town, zones: flow.Zones, replay: Capture | None = None) -> None:

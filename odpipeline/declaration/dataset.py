@@ -325,6 +325,8 @@ class Dataset(Closed):
     """Which versions stay public: all by default, `{last: 10}`, `{daily: 30 days, monthly: 10 years}`."""
     embargo: datetime | date | None = None
     """The day or the moment, in the town's time zone, before which nothing new of it is published: `2026-12-01`."""
+    notice: Duration | None = None
+    """How long before it comes a change of schema that breaks readers is announced, once accepted: `30 days`."""
     formats: Formats = Formats()
     """The files besides CSV and Parquet: GeoJSON and GeoParquet where there is a geometry, and what is asked for."""
     shrink: Share = 0.2

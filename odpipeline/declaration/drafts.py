@@ -26,7 +26,7 @@ ASSETS = "assets"
 
 DEFAULTABLE = (
     "owner", "themes", "keywords", "licence", "format", "missing_values", "legal_basis", "quality", "schedule",
-    "freshness", "shrink", "retention", "max_captures",
+    "freshness", "shrink", "retention", "max_captures", "notice",
 )  # fmt: skip
 """The keys that `defaults` of town.yaml may hold; the others each dataset says itself."""
 

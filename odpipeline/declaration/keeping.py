@@ -1,8 +1,9 @@
-"""How long versions stay public: the words of `versions`."""
+"""How long versions stay public, and how long before a breaking change is announced: `versions` and `notice`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -12,6 +13,10 @@ from odpipeline.declaration.words import Closed, Duration
 
 if TYPE_CHECKING:
     from odpipeline.declaration.dataset import Dataset
+
+
+LONGEST_NOTICE = timedelta(days=3650)
+"""Longer than that nobody plans, and a calendar has an end."""
 
 
 class Keep(Closed):
@@ -31,7 +36,9 @@ class Keep(Closed):
 
 
 def faults(dataset: Dataset) -> Iterator[tuple[Place, str]]:
-    """What is wrong with `versions`, as (place, what)."""
+    """What is wrong with `versions` and `notice`, as (place, what)."""
     said = dataset.versions
     if said.daily and said.monthly and said.monthly <= said.daily:
         yield ("versions", "monthly"), "monthly reaches no further back than daily; leave one out, or let it"
+    if dataset.notice and dataset.notice > LONGEST_NOTICE:
+        yield ("notice",), "nobody waits that long; announce it at most 3650 days before"

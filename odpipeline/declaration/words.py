@@ -36,7 +36,10 @@ def _duration(value: Any) -> timedelta:
     match = re.fullmatch(r"(\d+)\s*([a-z]+)", str(value).strip())
     if not match or match[2] not in _UNITS:
         raise ValueError("a duration is a whole number and a unit: 20 min, 36 h, 7 days, 5 weeks")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    try:
+        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    except (OverflowError, ValueError):  # longer than any calendar, or than Python reads a number
+        raise ValueError("a duration is at most a few thousand years") from None
 
 
 def spell_duration(value: timedelta) -> str:

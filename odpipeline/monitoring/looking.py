@@ -93,11 +93,19 @@ def _of_run(dataset: Dataset, last: RunRecord | None, town: Town, zones: Zones, 
         subject = MACHINE if cause in (Cause.SECRET, Cause.STORE) else subject
         return Problem(subject, cause, told, since, (dataset.id,), run=last.run)
     if last.outcome == "held":
+        if _only_keeps_back(dataset, zones):
+            return None  # as it was decided; whoever must say yes has said it, or is not asked
         return Problem(subject, Cause.APPROVAL, told, last.ended_at, (dataset.id,), run=last.run)
     if last.outcome == "refused":
         cause, since, times = _refusal(dataset, last, zones)
         return Problem(subject, cause, told, since, (dataset.id,), times, last.run)
     return None
+
+
+def _only_keeps_back(dataset: Dataset, zones: Zones) -> bool:
+    """Whether nothing but an embargo or an announced day keeps back what the last run judged."""
+    report = next(iter(run_reports(zones.journal, dataset.id)), None)
+    return report is not None and {entry.finding.rule for entry in report.blocking} == {"embargo"}
 
 
 def _refusal(dataset: Dataset, last: RunRecord, zones: Zones) -> tuple[Cause, datetime, int]:

@@ -1,4 +1,7 @@
-"""What changed, version by version: a page in French and English, an Atom feed (RFC 4287) and a JSON Feed (1.1)."""
+"""What changed, version by version, and what is announced.
+
+A page in French and English, an Atom feed (RFC 4287) and a JSON Feed (1.1).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from xml.etree import ElementTree as ET
 from jinja2 import Environment
 
 from odpipeline.declaration.town import Town
+from odpipeline.portal.announcements import Told
 from odpipeline.quality.wording import Language
 from odpipeline.store import Release, Store, layout, wording
 
@@ -22,37 +26,42 @@ _ATOM = "http://www.w3.org/2005/Atom"
 
 @dataclass(frozen=True)
 class Entry:
-    """One version in a feed."""
+    """One version, or what is announced, in a feed: `mark` names it on its page, `at` is when it was told (UTC)."""
 
-    release: Release
+    page: str
+    mark: str
     title: str
     text: str
-    address: str
+    at: datetime
 
     @property
     def identifier(self) -> str:
-        """The same for ever, and for this version only."""
-        return f"{self.address}#v{self.release.version}"
+        """The same for ever, and for this entry only."""
+        return f"{self.page}#{self.mark}"
 
 
-def write(store: Store, engines: Mapping[Language, Environment], releases: Sequence[Release], town: Town) -> None:
+def write(
+    store: Store, engines: Mapping[Language, Environment], releases: Sequence[Release], town: Town,
+    announced: Mapping[str, Told],
+) -> None:  # fmt: skip
     """Write the page and the feeds of each of the current `releases`, and the feeds of the whole town.
 
+    `announced` holds what is announced, by dataset.
     Raises: StoreError.
     """
     everything: list[Entry] = []
     for release in releases:
-        versions = store.versions(release.dataset, SHOWN)
+        versions, told = store.versions(release.dataset, SHOWN), announced.get(release.dataset)
         for language, engine in engines.items():
             page = engine.get_template("changes.html").render(
-                release=release, versions=versions, told=wording.told, why=wording.why,
+                release=release, versions=versions, told=wording.told, why=wording.why, announced=told,
                 alternate=_short(release.dataset, "en" if language == "fr" else "fr"),
             )  # fmt: skip
             store.write(layout.changes_page(release.dataset, language), page.encode())
-        entries = [_entry(one, town) for one in versions]
+        entries = [*([_warning(release, told, town)] if told else []), *(_entry(one, town) for one in versions)]
         everything += entries
         _feeds(store, release.dataset, release.about["title"], entries, town)
-    everything.sort(key=lambda entry: entry.release.published_at, reverse=True)
+    everything.sort(key=lambda entry: entry.at, reverse=True)
     _feeds(store, None, f"Données ouvertes – {town.publisher.name}", everything[:SHOWN], town)
 
 
@@ -60,11 +69,20 @@ def _short(dataset: str, language: Language) -> str:
     return layout.changes_page(dataset, language).rpartition("/")[2]
 
 
+def _page(release: Release, town: Town) -> str:
+    return f"{_base(town)}/{layout.changes_page(release.dataset, 'fr')}"
+
+
 def _entry(release: Release, town: Town) -> Entry:
     told = wording.told(release.changes, "fr") or "première version"
     text = f"{told} ({wording.why(release.why, 'fr')})"
     title = f"{release.about['title']}\u00a0: version {release.version}"
-    return Entry(release, title, text, f"{_base(town)}/{layout.changes_page(release.dataset, 'fr')}")
+    return Entry(_page(release, town), f"v{release.version}", title, text, release.published_at)
+
+
+def _warning(release: Release, told: Told, town: Town) -> Entry:
+    title = f"{release.about['title']}\u00a0: changement annoncé"
+    return Entry(_page(release, town), told.mark, title, told.text("fr"), told.announcement.at)
 
 
 def _feeds(store: Store, name: str | None, title: str, entries: Sequence[Entry], town: Town) -> None:
@@ -75,14 +93,14 @@ def _feeds(store: Store, name: str | None, title: str, entries: Sequence[Entry],
 def _atom(name: str | None, title: str, entries: Sequence[Entry], town: Town) -> bytes:
     feed = ET.Element("feed", xmlns=_ATOM)
     address = f"{_base(town)}/{layout.feed(name, 'atom')}"
-    updated = max((entry.release.published_at for entry in entries), default=None)
+    updated = max((entry.at for entry in entries), default=None)
     for tag, text in (("title", title), ("id", address), ("updated", _stamp(updated))):
         ET.SubElement(feed, tag).text = text
     ET.SubElement(feed, "link", rel="self", href=address)
     ET.SubElement(ET.SubElement(feed, "author"), "name").text = town.publisher.name
     for entry in entries:
         item = ET.SubElement(feed, "entry")
-        told = {"title": entry.title, "id": entry.identifier, "updated": _stamp(entry.release.published_at),
+        told = {"title": entry.title, "id": entry.identifier, "updated": _stamp(entry.at),
                 "summary": entry.text}  # fmt: skip
         for tag, text in told.items():
             ET.SubElement(item, tag).text = _clean(text)
@@ -98,7 +116,7 @@ def _json_feed(name: str | None, title: str, entries: Sequence[Entry], town: Tow
             "url": entry.identifier,
             "title": entry.title,
             "content_text": entry.text,
-            "date_published": _stamp(entry.release.published_at),
+            "date_published": _stamp(entry.at),
         }
         for entry in entries
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from odpipeline.declaration.town import Town
 from odpipeline.journal import Journal
-from odpipeline.portal import changelog_pages, privacy_pages, quality_pages
+from odpipeline.portal import announcements, changelog_pages, privacy_pages, quality_pages
 from odpipeline.portal.templating import environment, style
 from odpipeline.quality.promised import Promised, promised
 from odpipeline.quality.wording import LANGUAGES
@@ -27,7 +27,7 @@ def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
     `changes/`; where the index is.
 
     The index comes last: what it links to is there. Pages that have not changed are left alone. From `journal` comes
-    what was refused since; without it nothing is said of that.
+    what was refused since and what is announced; without it nothing is said of that.
     Raises: StoreError when a release cannot be read, and then the index stays as it was.
     """
     engines = {language: environment(town, language) for language in LANGUAGES}
@@ -36,6 +36,8 @@ def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
     releases.sort(key=lambda release: release.about["title"].casefold())
     store.write("style.css", style())
     promises = _promises(releases, town)
+    found = {release.dataset: announcements.ahead(release, store, town, journal) for release in releases}
+    announced = {name: told for name, told in found.items() if told}
     for release in releases:
         versions = store.versions(release.dataset, SHOWN_VERSIONS)
         refused = quality_pages.write(store, engines, release, journal)
@@ -46,10 +48,11 @@ def build(store: Store, town: Town, journal: Journal | None = None) -> Path:
             refused=refused,
             persons=persons,
             promise=promises.get(release.dataset),
+            announced=announced.get(release.dataset),
             made_at=datetime.now(UTC),
         )
         store.write(f"dataset/{release.dataset}.html", page.encode())
-    changelog_pages.write(store, engines, releases, town)
+    changelog_pages.write(store, engines, releases, town, announced)
     return store.write(
         layout.INDEX, pages.get_template("index.html").render(releases=releases, promises=promises).encode()
     )

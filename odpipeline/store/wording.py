@@ -1,12 +1,13 @@
-"""What changed in a version, in a line for citizens: French and English."""
+"""What changed in a version, and what is announced, in a line for citizens: French and English."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from odpipeline.quality.typography import english_count, french_count, typographic
 from odpipeline.quality.wording import Language
+from odpipeline.store.diffing import SchemaChange
 
 _WHY: dict[str, tuple[str, str]] = {
     "new delivery": ("nouvelle livraison", "new delivery"),
@@ -46,6 +47,29 @@ def told(changes: Mapping[str, Any], language: Language) -> str:
     nothing = "description modifiée" if french else "description changed"
     line = ("\u00a0; " if french else "; ").join(filter(None, said)) or nothing
     return typographic(line) if french else line
+
+
+def announced(changes: Iterable[SchemaChange], language: Language) -> str:
+    """`la colonne « x » disparaît ; la clé est désormais id, jour`: what readers of the files must adapt to."""
+    french = language == "fr"
+    said = [(_in_french if french else _in_english)(change) for change in changes]
+    return typographic(" ; ".join(said)) if french else "; ".join(said)
+
+
+def _in_french(change: SchemaChange) -> str:
+    if change.what == "key":
+        return f"la clé est désormais {change.after}" if change.after else "il n’y a plus de clé"
+    if change.what == "column removed":
+        return f"la colonne « {change.column} » disparaît"
+    return f"la colonne « {change.column} » passe du type {change.before} au type {change.after}"
+
+
+def _in_english(change: SchemaChange) -> str:
+    if change.what == "key":
+        return f"the key becomes {change.after}" if change.after else "there is no key any more"
+    if change.what == "column removed":
+        return f"the column “{change.column}” goes"
+    return f"the type of the column “{change.column}” changes from {change.before} to {change.after}"
 
 
 def why(reason: str, language: Language) -> str:
