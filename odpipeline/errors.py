@@ -5,7 +5,8 @@
     OdpError                  what, where, how to mend; exit status 1
     ├── DeclarationErrors     every fault found in the declarations, each with file:line
     ├── SourceError           a municipal system did not deliver what it should
-    │   └── SourceUnavailable … and may do so later: worth another try
+    │   ├── SourceUnavailable … and may do so later: worth another try
+    │   └── NotDelivered      … has no file there: of one period of many, that is no failure of the others
     ├── ConformError          the delivery cannot be read as the declared table
     ├── QualityError          a suite cannot be read, or a check could not run
     ├── PrivacyError          anonymisation could not be done or not be measured
@@ -67,6 +68,10 @@ class SourceError(OdpError):
 
 class SourceUnavailable(SourceError):
     """A municipal system did not answer, or answered that it cannot now: worth another try."""
+
+
+class NotDelivered(SourceError):
+    """A municipal system has nothing at the address or under the pattern that was asked for."""
 
 
 class ConformError(OdpError):

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from odpipeline.declaration.dataset import Dataset, PersonalData
 from odpipeline.declaration.town import Town
 from odpipeline.duck import DuckSettings
 from odpipeline.errors import OdpError, SourceError, located
-from odpipeline.freshness import Newest, ahead, freshness, newest_event
+from odpipeline.freshness import Newest, ahead, dated, freshness, missing_periods, newest_event
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
 from odpipeline.landing.erasures import Erasures
@@ -78,12 +78,18 @@ class Zones:
         )  # fmt: skip
 
 
-def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None) -> Generator[Stage]:
+def publication(
+    dataset: Dataset,
+    town: Town,
+    zones: Zones,
+    replay: Capture | None = None,
+    periods: Collection[str] | None = None,
+) -> Generator[Stage]:
     """One dataset from its source to its release. Each stage is yielded once it is on disk.
 
-    With `replay`, from that capture instead of the source. Ends early when nothing changed or something refused, and
-    then the public release is as before. Abandoning it half-way is safe: only the last step touches the public zone,
-    behind the gate.
+    With `replay`, from that capture instead of the source; with `periods`, after asking for these periods of it.
+    Ends early when nothing changed or something refused, and then the public release is as before. Abandoning it
+    half-way is safe: only the last step touches the public zone, behind the gate.
     Raises: OdpError, naming the dataset; whatever else happens becomes one.
     """
     with _foreseen(dataset, zones), located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
@@ -91,7 +97,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         zones.store.ready()
         zones.store.standing(dataset.id)
         current = zones.store.current(dataset.id)
-        yield (capture := replay or _captured(dataset, town, zones, folder))
+        yield (capture := replay or _captured(dataset, town, zones, folder, periods))
         if not replay:
             zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
             _forget_faults(dataset, zones)
@@ -121,6 +127,7 @@ def publication(dataset: Dataset, town: Town, zones: Zones, replay: Capture | No
         measured = _measured(dataset, town, anonymous, staged, beside, duck)
         ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
         aged = tuple(finding for finding in ages.findings if finding.rule == "data_age") + ahead(dataset, newest)
+        aged += missing_periods(dataset, capture.periods, datetime.now(UTC))
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         published = zones.store.parquet(current, folder / "public") if current else None
         compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
@@ -188,7 +195,13 @@ def _measured(
 
 
 def recorded(
-    dataset: Dataset, town: Town, zones: Zones, replay: Capture | None = None, *, run: str = ""
+    dataset: Dataset,
+    town: Town,
+    zones: Zones,
+    replay: Capture | None = None,
+    periods: Collection[str] | None = None,
+    *,
+    run: str = "",
 ) -> Generator[Stage]:
     """`publication`, and one line in the journal however it ended; nothing is recorded when it is abandoned.
 
@@ -201,7 +214,7 @@ def recorded(
     before = verdict = None
     try:
         before = zones.store.current(dataset.id)
-        for reached in publication(dataset, town, zones, replay):
+        for reached in publication(dataset, town, zones, replay, periods):
             record = _noted(record, reached, before)
             verdict = reached if isinstance(reached, Verdict) else verdict
             told.reached(reached)
@@ -315,10 +328,10 @@ def sweep(town: Town, zones: Zones) -> list[OdpError]:
     return left
 
 
-def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path) -> Capture:
+def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path, periods: Collection[str] | None) -> Capture:
     """What the source delivers, in the private zone."""
-    since = zones.landing.validators(dataset.id)
-    delivered = sources.extract(dataset, town, folder, since, partial(zones.landing.earlier, dataset.id, folder))
+    since, earlier = zones.landing.validators(dataset.id), partial(zones.landing.earlier, dataset.id, folder)
+    delivered = sources.extract(dataset, town, folder, since, earlier, periods)
     return zones.landing.capture(dataset, delivered)
 
 
@@ -465,7 +478,7 @@ def _facts(
     return StagedFacts(
         capture_sha256=capture.sha256,
         code_version=dataset.code_version,
-        data_date=capture.dated if dataset.freshness.dated_by == "source" else newest.date,
+        data_date=dated(dataset, capture.dated, capture.periods, newest),
         privacy=privacy.summary(dataset, anonymous.findings)
         | ({"generalisation": anonymous.choice.summary()} if anonymous.choice else {})
         | ({"pseudonyms": dict(anonymous.pseudonyms)} if anonymous.pseudonyms else {}),

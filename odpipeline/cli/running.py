@@ -23,6 +23,7 @@ from odpipeline.freshness import freshness, spoken
 from odpipeline.journal import RunRecord
 from odpipeline.landing import Capture
 from odpipeline.operating import logs
+from odpipeline.sources import periodical
 
 _DIED = "its process died before it could say why; look at the run in Dagster"
 
@@ -50,6 +51,10 @@ def run(
     night: Annotated[
         bool, typer.Option("--night", help="As the nightly schedule does: through Dagster, in lots.")
     ] = False,
+    periods: Annotated[
+        list[str] | None,
+        typer.Option("--period", help="Ask for this period again, `2026-03`, or for several, `2026-03:2026-05`."),
+    ] = None,
     log: Annotated[str | None, typer.Option("--log", help="`json`: what each stage did, as lines on stderr.")] = None,
     town: TownFolder = Path(),
     as_json: AsJson = False,
@@ -60,6 +65,7 @@ def run(
         logs.configure()
     declared = checked(town)
     chosen = [declared.dataset(name) for name in datasets] if datasets else list(declared.datasets)
+    asked = _periods(chosen, periods or [], night=night)
     zones = flow.Zones.of(declared)
     if zones.seal:
         zones.seal.ready()
@@ -70,7 +76,7 @@ def run(
 
         run_night(chosen)
     else:
-        _run_here(chosen, declared, zones)
+        _run_here(chosen, declared, zones, periods=asked)
     outcomes = _told(chosen, zones, began, as_json)
     if not as_json:
         typer.echo(f"published files: {declared.store_path}\nindex: {declared.store_path / 'index.html'}")
@@ -101,6 +107,18 @@ def versions(dataset: DatasetName, town: TownFolder = Path(), as_json: AsJson = 
         for release in flow.Zones.of(declared).store.versions(declared.dataset(dataset).id)
     ]
     show(rows, as_json)
+
+
+@app.command()
+def periods(dataset: DatasetName, town: TownFolder = Path(), as_json: AsJson = False) -> None:
+    """Every period of a dataset that is delivered by period: which were delivered, and which each run asks for."""
+    declared = read_town(town.resolve())
+    found, now = declared.dataset(dataset), datetime.now(UTC)
+    capture = flow.Zones.of(declared).landing.latest(found.id)
+    held = capture.periods if capture else {}
+    known, due = periodical.chosen(found, [], now), periodical.due(found, held, now)
+    show([{"period": name, "delivered": "yes" if name in held else "no", "next run": "asks" if name in due else "keeps",
+           "sha256": held[name].sha256[:12] if name in held else None} for name in known], as_json)  # fmt: skip
 
 
 @app.command()
@@ -159,13 +177,28 @@ def accept(
         typer.echo(f"accepted; publish it with: odp run {found.id}")
 
 
-def _run_here(chosen: list[Dataset], town: Town, zones: flow.Zones, replay: Capture | None = None) -> None:
+def _periods(chosen: list[Dataset], names: list[str], *, night: bool) -> list[str] | None:
+    """The periods to ask for; None when none is named."""
+    if not names:
+        return None
+    if night or len(chosen) != 1:
+        raise OdpError("--period is for one dataset, run here", mend="name the dataset, without --night")
+    return periodical.chosen(chosen[0], names, datetime.now(UTC))
+
+
+def _run_here(
+    chosen: list[Dataset],
+    town: Town,
+    zones: flow.Zones,
+    replay: Capture | None = None,
+    periods: list[str] | None = None,
+) -> None:
     """Drive each dataset's flow in this process; progress on a terminal, silence in logs."""
     console = Console(stderr=True)
     for dataset in chosen:
         with console.status(dataset.id) as spinner:
             try:
-                for reached in flow.recorded(dataset, town, zones, replay):
+                for reached in flow.recorded(dataset, town, zones, replay, periods):
                     spinner.update(f"{dataset.id}: {type(reached).__name__.lower()}")
             except OdpError:
                 continue  # the journal holds the message, and the table shows it

@@ -91,7 +91,8 @@ def _taken(members: list[_Member], dataset: Dataset, folder: Path) -> list[Path]
     """Write the wanted members, each within its bounds and all within those of the source."""
     pattern = dataset.format.member
     wanted = [m for m in members if pattern is None or fnmatch.fnmatch(PurePosixPath(m.name).name, pattern)]
-    every = dataset.format.members == "all" or (isinstance(dataset.source, DropSource) and dataset.source.take == "all")
+    every = dataset.format.members == "all" or dataset.periods is not None
+    every |= isinstance(dataset.source, DropSource) and dataset.source.take == "all"
     if not wanted or (len(wanted) > 1 and not every):
         raise ConformError(
             f"{len(wanted)} of the {len(members)} files in the container match",

@@ -25,6 +25,7 @@ from odpipeline.declaration import (
     formulas,
     identifiers,
     keeping,
+    periods,
     privacy_rules,
     promises,
     town_code,
@@ -90,6 +91,7 @@ def _formats(dataset: Dataset, bench: Bench) -> Faults:
     yield from formats.faults(dataset)
     yield from keeping.faults(dataset)
     yield from promises.faults(dataset, bench.town)
+    yield from periods.faults(dataset)
 
 
 def _completed(dataset: Dataset, _: Bench) -> Faults:

@@ -16,6 +16,7 @@ from odpipeline.declaration.foreign_keys import ForeignKey
 from odpipeline.declaration.formats import Formats
 from odpipeline.declaration.identifiers import Allowed
 from odpipeline.declaration.keeping import Keep
+from odpipeline.declaration.periods import Periods
 from odpipeline.declaration.profiles import PROFILES, Profile, ProfileName, Rules, with_defaults
 from odpipeline.declaration.promises import Freshness, TownCalendar
 from odpipeline.declaration.series import Series
@@ -297,6 +298,8 @@ class Dataset(Closed):
     """The spellings of a missing value."""
     ignored_columns: tuple[str, ...] = ()
     """Delivered columns that are known and left out."""
+    periods: Periods | None = None
+    """That the source delivers period by period: `{every: month, first: 2025-01}`, and `{period:%Y-%m}` in `source`."""
     key: tuple[str, ...] = ()
     """The published columns that identify a row and order the files."""
     custom_checks: tuple[CustomCheck, ...] = ()

@@ -31,6 +31,7 @@ from odpipeline.declaration.disclosure import Closeness, Diversity, RecursiveDiv
 from odpipeline.declaration.drafts import DEFAULTABLE
 from odpipeline.declaration.explaining import spelled
 from odpipeline.declaration.openlineage import OpenLineage
+from odpipeline.declaration.periods import Periods
 from odpipeline.declaration.profiles import Rules
 from odpipeline.declaration.promises import Freshness, TownCalendar
 from odpipeline.declaration.source import MODELS, Newer, Paging, SqlTable, Watermark
@@ -108,6 +109,7 @@ _SECTIONS: tuple[tuple[str, type[Closed]], ...] = (
     ("`quality.over_time:`", OverTime),
     ("`over_time.gaps:`", Gaps),
     ("`over_time.stuck:`, each", Stuck),
+    ("`periods:`", Periods),
     ("`freshness:`", Freshness),
     ("The town: `town.yaml`", Town),
     ("`calendar:`", TownCalendar),

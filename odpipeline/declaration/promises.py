@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from odpipeline.declaration.periods import PeriodKind
 from odpipeline.declaration.positions import Place
 from odpipeline.declaration.words import Closed, Duration
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from odpipeline.declaration.town import Town
 
 Days = Literal["every", "working", "school"]
-Period = Literal["day", "week", "month", "quarter", "year"]
 SchoolZone = Literal["A", "B", "C"]
 Region = Literal[
     "metropole", "alsace", "moselle", "guadeloupe", "martinique", "guyane", "reunion", "mayotte",
@@ -85,12 +85,13 @@ class Freshness(Closed):
 
     data: Duration | None = None
     """How old the newest published event may be."""
-    every: Period | None = None
+    every: PeriodKind | None = None
     """Each `day`, `week` (from Monday), `month`, `quarter` or `year` is published…"""
     within: Duration | None = None
     """… so long after its end: `10 days` after a month is “by the 10th”."""
-    dated_by: Literal["column", "source"] = "column"
-    """What tells the age: the events in `column`, or `source`, when the source says that its content was changed."""
+    dated_by: Literal["column", "source", "period"] = "column"
+    """What tells the age: the events in `column`; `source`, when the source says that its content was changed; or
+    `period`, the newest of `periods` that was delivered."""
     column: str | None = None
     """The published column that holds the time of the event: date, datetime, year or yearmonth."""
     ahead: Duration = timedelta(days=1)
@@ -122,6 +123,9 @@ def faults(dataset: Dataset, town: Town | None) -> Iterator[tuple[Place, str]]:
     if said.dated_by == "source" and dataset.source.kind not in _DATED:
         what = f"freshness.dated_by: a source of the kind {dataset.source.kind} has no date of its own"
         yield (*place, "dated_by"), f"{what}; name the event's column in freshness.column"
+    if said.dated_by == "period" and dataset.periods is None:
+        what = "freshness.dated_by: no periods are declared; declare them, or name the event's column"
+        yield (*place, "dated_by"), what
     if said.promised and said.dated_by == "column" and not said.column:
         key = "data" if said.data else "every"
         what = f"freshness.{key} promises an age, but nothing tells it; name the event's column in freshness.column"
@@ -139,4 +143,4 @@ def faults(dataset: Dataset, town: Town | None) -> Iterator[tuple[Place, str]]:
 _TIMES = ("date", "datetime", "year", "yearmonth")
 _OPEN_DAYS = 31
 
-__all__ = ["Days", "Freshness", "Period", "Region", "SchoolZone", "Season", "TownCalendar", "faults"]
+__all__ = ["Days", "Freshness", "Region", "SchoolZone", "Season", "TownCalendar", "faults"]

@@ -76,6 +76,7 @@ def _data_finding(
     promise: Promise, age: timedelta | None, dated: datetime | None, due: datetime | None, now: datetime
 ) -> Finding:
     what = "the last change at the source" if promise.by_source else "the newest published event"
+    what = "the newest period that was delivered" if promise.by_period else what
     if age is None or dated is None or due is None:
         why = "the source gave no date" if promise.by_source else "nothing that has a date was published yet"
         message = f"{what} is unknown, promised {promise.words}; {why}"

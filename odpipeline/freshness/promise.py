@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.promises import Period
+from odpipeline.declaration.periods import PeriodKind, period
 from odpipeline.declaration.words import spell_duration
 from odpipeline.freshness.calendar import Calendar
 
@@ -21,14 +21,16 @@ class Promise:
     """What a dataset promises of its data's age: exactly one of `data`, and `every` with `within`.
 
     `by_day`: its dates are days of the town, not moments. `by_source`: the source says when its content was changed.
+    `by_period`: the newest period that was delivered does.
     """
 
     calendar: Calendar
     data: timedelta | None
-    every: Period | None
+    every: PeriodKind | None
     within: timedelta
     by_day: bool
     by_source: bool
+    by_period: bool
 
     @classmethod
     def of(cls, dataset: Dataset) -> Promise | None:
@@ -39,8 +41,9 @@ class Promise:
         calendar = Calendar(ZoneInfo(dataset.timezone), said.days, town.holidays, town.school_zone, said.closed)
         types = {field.name: field.type for field in dataset.published_fields}
         by_source = said.dated_by == "source"
-        by_day = not by_source and types.get(said.column or "") in _DATES
-        return cls(calendar, said.data, said.every, said.within or timedelta(), by_day, by_source)
+        by_period = said.dated_by == "period"
+        by_day = by_period or (not by_source and types.get(said.column or "") in _DATES)
+        return cls(calendar, said.data, said.every, said.within or timedelta(), by_day, by_source, by_period)
 
     def due(self, dated: datetime) -> datetime:
         """When the promise is broken if nothing newer than `dated` (with a time zone) is published by then; in UTC."""
@@ -62,16 +65,3 @@ class Promise:
             said = f"each {self.every} within {spell_duration(self.within)}{days} of its end"
         closed = ", ".join(map(str, self.calendar.closed))
         return said + (f", not counting {closed}" if closed else "")
-
-
-def period(kind: Period, day: date) -> tuple[date, date]:
-    """The first day of the period of `kind` that holds `day`, and that of the next one; weeks as in ISO 8601."""
-    if kind == "day":
-        return day, day + timedelta(days=1)
-    if kind == "week":
-        monday = day - timedelta(days=day.weekday())
-        return monday, monday + timedelta(days=7)
-    months = {"month": 1, "quarter": 3, "year": 12}[kind]
-    first = (day.month - 1) // months * months
-    end = day.year * 12 + first + months
-    return date(day.year, first + 1, 1), date(end // 12, end % 12 + 1, 1)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.errors import OdpError
+from odpipeline.sources import Validators
 
 SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".json", ".geojson", ".ndjson", ".jsonl", ".xlsx", ".xlsm", ".xlsb",
                       ".xls", ".ods", ".parquet", ".xml", ".gml", ".kml", ".zip", ".gz", ".gpkg"})  # fmt: skip
@@ -34,8 +35,8 @@ class Capture:
     The bytes at `path` are those that were delivered unless the capture is `sealed`: see `Landing.open`. `sha256` and
     `size_bytes` are always those of the clear bytes. `fetched_at`: when these bytes were first delivered; `seen_at`:
     when last; both in UTC. `dated`: when the source says that they
-    were last changed, in UTC, or None. `unchanged` says why nothing new was delivered, or is None. `asked`: see
-    `sources.Validators`.
+    were last changed, in UTC, or None. `unchanged` says why nothing new was delivered, or is None. `asked`,
+    `periods`: see `sources.Validators`.
     """
 
     dataset: str
@@ -51,6 +52,7 @@ class Capture:
     asked: str = ""
     unchanged: str | None = None
     dated: datetime | None = None
+    periods: Mapping[str, Validators] = field(default_factory=dict)
 
     @property
     def sealed(self) -> bool:
@@ -74,7 +76,11 @@ def provenance(captured: Capture, dataset: Dataset) -> dict[str, Any]:
         "last_modified": captured.last_modified,
         "asked": captured.asked,
         "dated": captured.dated.isoformat() if captured.dated else None,
-    }
+    } | ({"periods": {name: _mark(one) for name, one in captured.periods.items()}} if captured.periods else {})
+
+
+def _mark(one: Validators) -> dict[str, str | None]:
+    return {"sha256": one.sha256, "etag": one.etag, "last_modified": one.last_modified, "asked": one.asked}
 
 
 def read(folder: Path) -> Capture:
@@ -91,6 +97,7 @@ def read(folder: Path) -> Capture:
             fetched_at=datetime.fromisoformat(said["fetched_at"]),
             seen_at=datetime.fromisoformat(said["seen_at"]),
             dated=datetime.fromisoformat(said["dated"]) if said.get("dated") else None,
+            periods={name: Validators(**one) for name, one in said.get("periods", {}).items()},
             **{key: said[key] for key in ("dataset", "name", "media_type", "sha256", "size_bytes", "etag",
                                           "last_modified", "asked")},
         )  # fmt: skip

@@ -76,7 +76,9 @@ class Landing:
         None when that is damaged: it is then fetched anew, which mends it.
         """
         latest = self._usable(dataset_id)
-        return Validators(latest.etag, latest.last_modified, latest.sha256, latest.asked) if latest else None
+        if latest is None:
+            return None
+        return Validators(latest.etag, latest.last_modified, latest.sha256, latest.asked, latest.periods)
 
     def earlier(self, dataset_id: str, folder: Path) -> Path | None:
         """The latest capture's clear bytes, as a file that must not be changed; None when there are none in order.
@@ -281,6 +283,7 @@ class Landing:
             last_modified=delivered.last_modified,
             asked=delivered.asked,
             dated=delivered.changed_at,
+            periods=delivered.periods,
         )
         self._install(delivered.path, captured, captures.provenance(captured, dataset))
         captures.write_json(home, "latest.json", {"sha256": sha256})

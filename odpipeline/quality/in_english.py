@@ -196,6 +196,10 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
         "no event in the future",
         told=lambda n: f"{count(n['unexpected_count'], 'row')} too far in the future",
     ),
+    "periods": Phrase(
+        "no missing period",
+        told=lambda n: f"{count(n['unexpected_count'], 'period')} of {number(n['element_count'])} never delivered",
+    ),
     "run_age": Phrase("a recent check", told=lambda n: f"last checked {age(n['age_seconds'])} ago"),
 }  # fmt: skip
 """Rule → its English phrase; privacy rules without the name of file and column at their end."""

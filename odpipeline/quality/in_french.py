@@ -366,6 +366,12 @@ FRENCH_PHRASES: dict[str, Phrase] = {
         told=lambda n: f"{count(n['unexpected_count'], 'ligne')} dans un futur trop lointain",
         advice="Vérifiez la date et l’heure de l’appareil ou du logiciel qui les produit.",
     ),
+    "periods": Phrase(
+        "aucune période manquante",
+        told=lambda n: f"{count(n['unexpected_count'], 'période')} jamais reçue"
+        f"{'s' if n['unexpected_count'] > 1 else ''} sur {number(n['element_count'])}",
+        advice="Vérifiez que votre logiciel a bien exporté chaque période, et renvoyez celles qui manquent.",
+    ),
     "run_age": Phrase(
         "contrôle récent",
         told=lambda n: f"le dernier contrôle réussi date de {age(n['age_seconds'])}",

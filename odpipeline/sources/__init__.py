@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import errno
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System, Town
 from odpipeline.errors import OdpError, SourceError, located
+from odpipeline.sources import periodical
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
 
 __all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract", "fetch"]
@@ -50,18 +52,21 @@ def extract(
     folder: Path,
     since: Validators | None,
     earlier: Callable[[], Path | None] = lambda: None,
+    periods: Collection[str] | None = None,
 ) -> Delivery | Unchanged:
     """Fetch what `dataset.source` declares into `folder` (made if need be), or learn that nothing changed.
 
-    `since`, `earlier`: the validators and the bytes of the last capture, see `delivery.Order`.
+    `since`, `earlier`: the validators and the bytes of the last capture, see `delivery.Order`. `periods`: those that a
+    periodical dataset's system is asked for; None for those that are due.
 
     Raises: SourceError, SourceUnavailable, SecretMissing; OdpError when the disk is full.
     """
     with located(dataset.id):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _ordered(
-            Order(_system(dataset, town), dataset, town.root, folder, since, earlier, dataset.place("source"))
-        )
+        order = Order(_system(dataset, town), dataset, town.root, folder, since, earlier, dataset.place("source"))
+        if dataset.periods:
+            return periodical.extract(order, _ordered, periods, datetime.now(UTC))
+        return _ordered(order)
 
 
 def fetch(dataset: Dataset, system: System | None, root: Path, folder: Path) -> Delivery:

@@ -21,7 +21,7 @@ import requests
 from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from odpipeline.declaration.source import HttpLike
-from odpipeline.errors import OdpError, SourceError, SourceUnavailable
+from odpipeline.errors import NotDelivered, OdpError, SourceError, SourceUnavailable
 from odpipeline.sources import complaints, entering, guard
 from odpipeline.sources.delivery import Delivery, Order, Validators, intake
 
@@ -161,7 +161,8 @@ class Door:
                 mend = f"correct what {self.declared} asks for"
                 raise SourceError(f"the platform refuses (HTTP {status}): {told}", where=where, mend=mend)
             what, mend = _STATUS.get(status, (f"the system answers HTTP {status} instead of data", "ask its owner why"))
-            raise SourceError(what, where=where, mend=mend.format(entry=self.entry.told, declared=self.declared))
+            told = mend.format(entry=self.entry.told, declared=self.declared)
+            raise (NotDelivered if status in _GONE else SourceError)(what, where=where, mend=told)
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip"):
             raise SourceError(
@@ -228,6 +229,7 @@ _STATUS = {
     410: ("the system has removed what was here (HTTP 410)", "find its new address and correct {declared}"),
 }
 """HTTP status → what it means here, how to mend."""
+_GONE = (404, 410)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -26,13 +26,14 @@ class Validators:
     """What the last capture remembers, to ask only for something newer.
 
     `sha256` is that of its bytes; `asked` is the fingerprint of the address that gave `etag` and `last_modified`,
-    which mean nothing at another address.
+    which mean nothing at another address. `periods`: the same for each period that it holds, by its name.
     """
 
     etag: str | None
     last_modified: str | None
     sha256: str
     asked: str = ""
+    periods: Mapping[str, Validators] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Delivery:
 
     `dated`: when the source says that its content was last changed, where `last_modified` does not say it.
     `name` is the source's own name for it, for format detection only: it may hold personal data, so it is never
-    shown or used as a path. `media_type` comes without parameters. `asked`: see `Validators`.
+    shown or used as a path. `media_type` comes without parameters. `asked`, `periods`: see `Validators`.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Delivery:
     last_modified: str | None = None
     asked: str = ""
     dated: datetime | None = None
+    periods: Mapping[str, Validators] = field(default_factory=dict)
 
     @property
     def changed_at(self) -> datetime | None:

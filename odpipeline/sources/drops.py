@@ -11,14 +11,15 @@ import hashlib
 import re
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import IO, Protocol, cast
 
 from odpipeline.declaration.source import DropSource
-from odpipeline.errors import SourceError, SourceUnavailable
+from odpipeline.errors import NotDelivered, SourceError, SourceUnavailable
 from odpipeline.sources.delivery import Delivery, Intake, Order, Unchanged, intake
 
 MOST_FILES = 9_999
@@ -149,7 +150,7 @@ def _settled(drop: Drop, source: DropSource, order: Order, pattern: str, seconds
 
 def _found(drop: Drop, order: Order, pattern: str) -> list[Dropped]:
     if not (found := drop.look()):
-        raise SourceError(
+        raise NotDelivered(
             "no file matches",
             where=pattern,
             mend=f"have the file dropped, or correct the pattern in {order.declared}",
@@ -171,16 +172,32 @@ def _fingerprint(files: Sequence[Dropped]) -> str:
 
 
 def _bundle(drop: Drop, files: Sequence[Dropped], arriving: Intake, where: str) -> None:
-    with zipfile.ZipFile(cast("IO[bytes]", _Tap(arriving)), "w", zipfile.ZIP_STORED) as bundle:
+    with bundled(arriving) as bundle:
         for number, file in enumerate(files, 1):
             if not file.size_bytes:
                 raise SourceError("a file is empty (0 bytes)", where=where, mend="have it dropped anew or removed")
-            suffix = PurePosixPath(file.path).suffix.lower()
-            # A ZipInfo of its own has the date 1980-01-01, whatever the time.
-            member = zipfile.ZipInfo(f"{number:04}{suffix if _SUFFIX.fullmatch(suffix) else ''}")
-            with bundle.open(member, "w", force_zip64=True) as into:
-                for chunk in drop.read(file):
-                    into.write(chunk)
+            add(bundle, f"{number:04}{suffix_of(file.path)}", drop.read(file))
+
+
+@contextmanager
+def bundled(arriving: Intake) -> Iterator[zipfile.ZipFile]:
+    """An uncompressed ZIP that is written to `arriving` from its start to its end."""
+    with zipfile.ZipFile(cast("IO[bytes]", _Tap(arriving)), "w", zipfile.ZIP_STORED) as bundle:
+        yield bundle
+
+
+def add(bundle: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> None:
+    """One more file; its bytes in the bundle are a function of `name` and `chunks` alone."""
+    # A ZipInfo of its own has the date 1980-01-01, whatever the time.
+    with bundle.open(zipfile.ZipInfo(name), "w", force_zip64=True) as into:
+        for chunk in chunks:
+            into.write(chunk)
+
+
+def suffix_of(name: str) -> str:
+    """What is kept of a delivered name, which may hold that of a person: `.csv`, or nothing."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if _SUFFIX.fullmatch(suffix) else ""
 
 
 class _Tap:

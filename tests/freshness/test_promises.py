@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.periods import period
 from odpipeline.declaration.promises import Season, TownCalendar, faults
 from odpipeline.duck import DuckSettings
 from odpipeline.freshness import Promise, ahead, freshness, newest_event
 from odpipeline.freshness.calendar import Calendar
-from odpipeline.freshness.promise import period
 from odpipeline.quality.promised import promised
 
 PARIS = ZoneInfo("Europe/Paris")
