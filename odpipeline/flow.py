@@ -125,9 +125,7 @@ def publication(
 
         after = quality.check(staged.parquet, quality.output_suite(dataset), duck)
         measured = _measured(dataset, town, anonymous, staged, beside, duck)
-        ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=datetime.now(UTC))
-        aged = tuple(finding for finding in ages.findings if finding.rule == "data_age") + ahead(dataset, newest)
-        aged += missing_periods(dataset, capture.periods, datetime.now(UTC))
+        aged = _aged(dataset, capture, facts, newest)
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         published = zones.store.parquet(current, folder / "public") if current else None
         compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
@@ -174,6 +172,14 @@ def _anonymised(
     if current is None:
         return anonymous
     return privacy.waited(anonymous, zones.store.parquet(current, folder / "public"), versions, dataset, duck)
+
+
+def _aged(dataset: Dataset, capture: Capture, facts: StagedFacts, newest: Newest) -> tuple[Finding, ...]:
+    """What is late, dated in the future, or missing of what was promised."""
+    now = datetime.now(UTC)
+    ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=now)
+    late = tuple(finding for finding in ages.findings if finding.rule == "data_age")
+    return late + ahead(dataset, newest) + missing_periods(dataset, capture.periods, now)
 
 
 def _measured(
