@@ -1,4 +1,4 @@
-"""The files of a release that are made of its Parquet: GeoJSON, GeoParquet, workbook, compressed CSV, partitions, CSVW.
+"""The files of a release that are made of its Parquet: GeoJSON, GeoParquet, workbook, partitions, and CSVW beside.
 
 Each says the same rows in the same order; each has the same bytes for the same rows and the same writer. GeoJSON is
 that of RFC 7946 (WGS84, seven decimals, right-hand rule), written by GDAL; GeoParquet is 1.1 with a covering box of
@@ -7,10 +7,8 @@ each row, which lets readers skip what is elsewhere; CSVW is the W3C's metadata 
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,12 +38,19 @@ _CSVW = {
 """Type of Table Schema → datatype of CSVW; the others are texts to it."""
 
 
-def further(
-    connection: duckdb.DuckDBPyConnection, parquet: Path, csv: Path, dataset: Dataset, types: Mapping[str, str]
-) -> Iterator[Path]:
-    """Write the further files beside `parquet` and `csv`; their paths. `types` are DuckDB's, of the published columns.
+def packed_from(dataset: Dataset) -> int | None:
+    """From how many bytes on the CSV is also published compressed; None: never."""
+    if dataset.formats.gzip is None:
+        return GZIP_BYTES
+    return 0 if dataset.formats.gzip else None
 
-    Raises: StoreError when a geometry or a partition cannot be published; duckdb.Error; OSError.
+
+def further(
+    connection: duckdb.DuckDBPyConnection, parquet: Path, dataset: Dataset, types: Mapping[str, str]
+) -> Iterator[Path]:
+    """Write the further files beside `parquet`; their paths. `types` are DuckDB's, of the published columns.
+
+    Raises: StoreError when a geometry or a partition cannot be published; duckdb.Error.
     """
     rows = f"read_parquet({literal(parquet)})"
     [(count,)] = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
@@ -57,11 +62,37 @@ def further(
         sheet = f"SHEET {literal(dataset.id[:31])}"
         connection.execute(f"COPY (FROM {rows}) TO {literal(target)} (FORMAT xlsx, HEADER true, {sheet})")
         yield target
-    wanted = dataset.formats.gzip
-    if wanted or (wanted is None and csv.stat().st_size >= GZIP_BYTES):
-        yield _compressed(csv)
-    if dataset.formats.partition_by in types:
-        yield from _parted(connection, rows, str(dataset.formats.partition_by), parquet, dataset)
+
+
+def parted(
+    connection: duckdb.DuckDBPyConnection, parquet: Path, dataset: Dataset, types: Mapping[str, str]
+) -> Iterator[Path]:
+    """Write one Parquet for each value of the declared column, named after it: `<id>.annee-2025.parquet`; their paths.
+
+    Raises: as `further`.
+    """
+    column = dataset.formats.partition_by
+    if column is None or column not in types:
+        return
+    rows, cell = f"read_parquet({literal(parquet)})", quote(column)
+    found = connection.execute(
+        f"SELECT DISTINCT CAST({cell} AS VARCHAR) FROM {rows} ORDER BY ALL LIMIT {PARTITIONS + 1}"
+    ).fetchall()
+    values = [value for (value,) in found]
+    if len(values) > PARTITIONS or not all(value and re.fullmatch(r"[A-Za-z0-9-]{1,40}", value) for value in values):
+        raise StoreError(
+            f"{column} cannot part the release: it has more than {PARTITIONS} values, or some that are missing or no "
+            "names of files (letters without accents, digits, hyphens)",
+            where=dataset.place("formats", "partition_by"),
+            mend="part it by a year, a month or a code",
+        )
+    for value in values:
+        target = parquet.with_name(f"{dataset.id}.{column}-{value}.parquet")
+        connection.execute(
+            f"COPY (FROM {rows} WHERE CAST({cell} AS VARCHAR) = {literal(value)}) TO {literal(target)} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
+        yield target
 
 
 def csvw(dataset: str, described: Mapping[str, Any], schema: Mapping[str, Any], licence: str | None) -> dict[str, Any]:
@@ -168,40 +199,3 @@ def _fits(connection: duckdb.DuckDBPyConnection, rows: str, types: Mapping[str, 
         return True
     [longest] = connection.execute(f"SELECT greatest({', '.join(texts)}) FROM {rows}").fetchall()
     return int(longest[0]) <= _LONGEST_CELL
-
-
-def _compressed(csv: Path) -> Path:
-    """The CSV by gzip; without name and time in the header, the same bytes give the same file."""
-    target = csv.with_name(f"{csv.name}.gz")
-    with (
-        csv.open("rb") as source,
-        target.open("wb") as file,
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=1) as packed,
-    ):
-        shutil.copyfileobj(source, packed, 1 << 18)
-    return target
-
-
-def _parted(
-    connection: duckdb.DuckDBPyConnection, rows: str, column: str, parquet: Path, dataset: Dataset
-) -> Iterator[Path]:
-    """One Parquet for each value of `column`, named after it: `<id>.annee-2025.parquet`."""
-    cell = quote(column)
-    found = connection.execute(
-        f"SELECT DISTINCT CAST({cell} AS VARCHAR) FROM {rows} ORDER BY ALL LIMIT {PARTITIONS + 1}"
-    ).fetchall()
-    values = [value for (value,) in found]
-    if len(values) > PARTITIONS or not all(value and re.fullmatch(r"[A-Za-z0-9-]{1,40}", value) for value in values):
-        raise StoreError(
-            f"{column} cannot part the release: it has more than {PARTITIONS} values, or some that are missing or no "
-            "names of files (letters without accents, digits, hyphens)",
-            where=dataset.place("formats", "partition_by"),
-            mend="part it by a year, a month or a code",
-        )
-    for value in values:
-        target = parquet.with_name(f"{dataset.id}.{column}-{value}.parquet")
-        connection.execute(
-            f"COPY (FROM {rows} WHERE CAST({cell} AS VARCHAR) = {literal(value)}) TO {literal(target)} "
-            "(FORMAT parquet, COMPRESSION zstd)"
-        )
-        yield target

@@ -16,14 +16,18 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from odpipeline.errors import StoreError
 from odpipeline.store.backend import AlreadyThere, Altered, Changed, DiskFull
+from odpipeline.store.measuring import Growing
 
 _CHUNK_BYTES = 1 << 18  # at a megabyte, each chunk is fresh memory: copying then takes six times the CPU
+_LONG_BYTES = 4 << 20
+"""From here on a file is hashed by a second thread, right behind its writer."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -169,17 +173,31 @@ def _linked(there: Path, path: Path) -> bool:
 
 def _written(path: Path, content: Path | bytes, mode: int) -> str:
     """Write `content` to `path`, synced, with `mode`; the SHA-256 of what was written."""
+    if isinstance(content, Path) and content.stat().st_size >= _LONG_BYTES:
+        with ThreadPoolExecutor(1) as reader:
+            with Growing(path, reader, None) as growing:
+                _out(path, _chunks(content), mode)
+            return growing.sha256()
     digest = hashlib.sha256()
+    _out(path, _digested(_chunks(content), digest), mode)
+    return digest.hexdigest()
+
+
+def _out(path: Path, chunks: Iterator[bytes], mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb", buffering=0) as out:
-        for chunk in _chunks(content):
-            digest.update(chunk)
+        for chunk in chunks:
             view = memoryview(chunk)
             while view:  # a raw write may be short, and is when the disk fills up
                 view = view[out.write(view) :]
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
-    return digest.hexdigest()
+
+
+def _digested(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 def _chunks(content: Path | bytes) -> Iterator[bytes]:

@@ -24,10 +24,11 @@ from odpipeline.quality import public
 from odpipeline.store import changelog, copying, layout, releases, withdrawing
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
 from odpipeline.store.local import LocalFolder
+from odpipeline.store.measuring import MEDIA_TYPES
 from odpipeline.store.releases import Checked, Erased, Manifest, Pointer, Release, StoredFile, Tombstone
 from odpipeline.store.rewriting import Rewritten
 from odpipeline.store.signing import Signer
-from odpipeline.store.staging import MEDIA_TYPES, Staged
+from odpipeline.store.staging import Staged
 from odpipeline.verdict import Finding, Verdict
 
 _OF_ONE_VERSION = (layout.QUALITY, layout.CHANGES, layout.CHANGED_ROWS)

@@ -14,7 +14,7 @@ import duckdb
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, held, literal, quote
 from odpipeline.errors import StoreError
-from odpipeline.store import formats, layout, staging
+from odpipeline.store import layout, measuring, staging
 from odpipeline.store.releases import Release, StoredFile
 
 Condition = Mapping[str, str]
@@ -60,14 +60,12 @@ def without(
                 "(FORMAT parquet, COMPRESSION zstd)"
             ).fetchone()
             _still_hidden(connection, parquet, release)
-            staging.write_csv(connection, parquet, csv, types, dataset)
-            made = [csv, parquet, *formats.further(connection, parquet, csv, dataset, types)]
+            stored = staging.write_files(connection, parquet, csv, types, dataset)
     except duckdb.Error as error:
         raise StoreError(
             f"version {release.version} could not be rewritten ({type(error).__name__})",
             where=layout.version(release.dataset, release.version), mend="withdraw the version instead",
         ) from None  # fmt: skip
-    stored = [staging.stored(path) for path in made]
     stored += [_package(files, folder, stored)] if (files / layout.PACKAGE).is_file() else []
     for file in release.files:
         if file.name in (layout.QUALITY, f"{release.dataset}.csv-metadata.json"):
@@ -103,4 +101,4 @@ def _package(files: Path, folder: Path, stored: Sequence[StoredFile]) -> StoredF
         if resource["path"] in by_name
     ]
     (folder / layout.PACKAGE).write_bytes(layout.readable(package))
-    return staging.stored(folder / layout.PACKAGE)
+    return measuring.stored(folder / layout.PACKAGE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,22 +23,14 @@ from odpipeline.declaration.town import Town
 from odpipeline.duck import DuckSettings, connect, literal, no_room, quote
 from odpipeline.errors import StoreError
 from odpipeline.store import formats, layout
+from odpipeline.store.measuring import Growing, stored
 from odpipeline.store.package import LICENCES, about, data_package, table_schema
 from odpipeline.store.releases import StoredFile
 
-MEDIA_TYPES = {
-    ".csv": "text/csv",
-    ".parquet": "application/vnd.apache.parquet",
-    ".json": "application/json",
-    ".geojson": "application/geo+json",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".gz": "application/gzip",
-}
-"""Media types by suffix (IANA)."""
-
 _BOM = "\ufeff"
 _RUN_BY_SPREADSHEETS = "=+-@\t\r\n"
-_CODES = ", ".join(str(ord(sign)) for sign in _RUN_BY_SPREADSHEETS)
+_SIGNS = [ord(sign) for sign in _RUN_BY_SPREADSHEETS]
+_CODES = ", ".join(map(str, _SIGNS))
 _CSV = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NEW_LINE '\\r\\n', DATEFORMAT '%Y-%m-%d'"
 _SECONDS, _MICROSECONDS = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -105,12 +98,10 @@ def stage(
             types = _types(connection, parquet, dataset)
             shutil.copyfile(parquet, sorted_rows)
             rows = _count(connection, sorted_rows)
-            write_csv(connection, sorted_rows, csv, types, dataset)
-            made = list(formats.further(connection, sorted_rows, csv, dataset, types))
+            files = write_files(connection, sorted_rows, csv, types, dataset)
     except duckdb.Error as error:
         raise _stopped(error) from None
     described, schema = about(dataset, town), table_schema(dataset, types)
-    files = [stored(csv), stored(sorted_rows), *map(stored, made)]
     covered = layout.canonical({"about": described, "schema": schema, "csv": files[0].sha256})
     package = target / layout.PACKAGE
     package.write_bytes(layout.readable(data_package(dataset.id, described, schema, files, town)))
@@ -148,7 +139,8 @@ def _look(
     for name, type_ in types.items():
         cell = quote(name)
         if type_ == "VARCHAR":
-            conditions.append(("neutralised", name, f"ascii({cell}) IN ({_CODES})"))
+            between = f"{cell} >= chr({min(_SIGNS)}) AND {cell} < chr({max(_SIGNS) + 1})"  # for the statistics
+            conditions.append(("neutralised", name, f"{between} AND ascii({cell}) IN ({_CODES})"))
         elif type_ == "DOUBLE":
             conditions.append(("refused", name, f"NOT isfinite({cell})"))
         elif type_ in ("DATE", "TIMESTAMP"):
@@ -176,7 +168,29 @@ def _count(connection: duckdb.DuckDBPyConnection, parquet: Path) -> int:
     return int(found[0]) if found else 0
 
 
-def write_csv(
+def write_files(
+    connection: duckdb.DuckDBPyConnection, parquet: Path, csv: Path, types: Mapping[str, str], dataset: Dataset
+) -> list[StoredFile]:
+    """Write `csv`, and the further files beside it, from `parquet`, whose columns have the DuckDB `types`.
+
+    All of them, the CSV and then the Parquet first. Each is hashed while the next is written, and the CSV, the longest,
+    hashed and compressed while it is being written itself.
+    Raises: StoreError when something cannot be published; duckdb.Error; OSError.
+    """
+    with ThreadPoolExecutor(3) as hands:
+        whole = hands.submit(stored, parquet)
+        with Growing(csv, hands, formats.packed_from(dataset)) as growing:
+            _write_csv(connection, parquet, csv, types, dataset)
+        further = [hands.submit(stored, path) for path in formats.further(connection, parquet, dataset, types)]
+        parts = [hands.submit(stored, path) for path in formats.parted(connection, parquet, dataset, types)]
+        packed = [file] if (file := growing.packed()) else []
+        return [
+            growing.stored(), whole.result(), *(one.result() for one in further), *packed,
+            *(one.result() for one in parts),
+        ]  # fmt: skip
+
+
+def _write_csv(
     connection: duckdb.DuckDBPyConnection, source: Path, target: Path, types: Mapping[str, str], dataset: Dataset
 ) -> None:
     """Write the rows of the Parquet `source`, whose columns have the DuckDB `types`, as the CSV of `layout`.
@@ -212,13 +226,6 @@ def _never_blank(connection: duckdb.DuckDBPyConnection, relation: str, name: str
 
 def _rows(parquet: Path) -> str:
     return f"read_parquet({literal(parquet)})"
-
-
-def stored(path: Path) -> StoredFile:
-    """The file at `path` as a release names it."""
-    with path.open("rb") as source:
-        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
-    return StoredFile(path.name, sha256, path.stat().st_size, MEDIA_TYPES[path.suffix])
 
 
 def _stopped(error: duckdb.Error) -> StoreError:
