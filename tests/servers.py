@@ -1,13 +1,15 @@
-"""Real servers for tests: an HTTP server whose answers are functions, and PostgreSQL."""
+"""Real servers for tests: an HTTP server whose answers are functions, also with TLS, PostgreSQL and Redis."""
 
 from __future__ import annotations
 
+import datetime
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -22,6 +24,9 @@ from urllib.parse import quote, urlsplit
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 PASSWORD = "mot de passe/@:%"
 """Has every character that a URL must encode."""
@@ -86,6 +91,32 @@ def http_server() -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def tls_server(folder: Path, days: int = 1) -> Iterator[tuple[Server, Path]]:
+    """A server, and its certificate for `localhost`, which nobody else signed and which ends in so many days."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, end - datetime.timedelta(7), end)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(private + certificate.public_bytes(pem))
+    (folder / "ca.pem").write_bytes(certificate.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "key.pem")
+    with Server() as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server, folder / "ca.pem"
         server.shutdown()
         thread.join()
 

@@ -14,9 +14,12 @@ from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
 from odpipeline.declaration.town import System, Town
 from odpipeline.errors import OdpError
 from odpipeline.monitoring.problems import Cause
+from odpipeline.sources import guard
 
 NOTICE = timedelta(days=21)
 """How long before its end a certificate or a key is told."""
@@ -52,16 +55,30 @@ def _certificate(system: System, now: datetime) -> str | None:
     if address.scheme != "https" or not address.hostname:
         return None
     try:
-        with socket.create_connection((address.hostname, port), _PATIENCE_SECONDS) as connection:
-            context = ssl.create_default_context()
+        with _connected(address.hostname, port, system) as connection:
+            context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH)
             with context.wrap_socket(connection, server_hostname=address.hostname) as secured:
                 shown = secured.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
         return f"its certificate is not accepted: {error.verify_message}"
-    except OSError:
+    except (OdpError, OSError, UnicodeError):  # nor does one that may not be contacted
         return None
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
     return f"its certificate ends on {ends:%Y-%m-%d}" if ends - now < NOTICE else None
+
+
+def _connected(host: str, port: int, system: System) -> socket.socket:
+    """A connection as a source would make it: resolved once, and to no address that it might not use.
+
+    Raises: SourceError, OSError, UnicodeError.
+    """
+    failure = OSError("no address")
+    for found in guard.addresses(host, port, internal=system.internal, where=host):
+        try:
+            return socket.create_connection((found, port), _PATIENCE_SECONDS)
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 def _ends(system: System, town: Town) -> Iterator[datetime]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,7 +29,7 @@ from odpipeline.monitoring.problems import Cause
 from odpipeline.monitoring.records import Message, Records
 from odpipeline.monitoring.rounds import watch
 from tests.mail_server import Mailbox, mail_server
-from tests.servers import Visit, http_server
+from tests.servers import Visit, http_server, tls_server
 from tests.towns import deliver, write_town
 
 CONTACT, OWNER, SYSTEM, DIRECTOR = (
@@ -471,6 +473,23 @@ def test_a_key_that_ends_soon_is_told_to_who_runs_the_system(tmp_path: Path, mai
     assert mailbox.subjects(SYSTEM) == ["« Caisse » : la clé d’accès arrive à expiration"]
     assert "jamais par courriel" in mailbox.texts(SYSTEM)[0]
     assert f"its key ends on {soon}" in mailbox.texts(CONTACT)[0]
+
+
+def test_a_certificate_that_ends_soon_is_told(tmp_path: Path, mailbox: Mailbox, monkeypatch) -> None:
+    with tls_server(tmp_path, days=5) as (server, authority):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        system = f"{{title: Caisse, url: 'https://localhost:{server.server_port}', owner: {SYSTEM}, internal: true}}"
+        Ville(tmp_path / "ville", more=f"systems: {{caisse: {system}}}\n").watch()
+    assert mailbox.subjects(SYSTEM) == ["« Caisse » : le certificat arrive à expiration"]
+    assert "its certificate ends on" in mailbox.texts(CONTACT)[0]
+
+
+def test_no_certificate_is_asked_for_inside_the_network_unless_the_system_says_so(tmp_path: Path, mailbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        system = f"{{title: Caisse, url: 'https://localhost:{inside.getsockname()[1]}', owner: {SYSTEM}}}"
+        Ville(tmp_path / "ville", more=f"systems: {{caisse: {system}}}\n").watch()
+        assert select.select([inside], [], [], 0)[0] == []  # nobody has knocked
+    assert mailbox.received == []
 
 
 @pytest.mark.parametrize(

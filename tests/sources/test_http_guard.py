@@ -1,23 +1,16 @@
 """Only the declared host is contacted, never the inside of the network by surprise, and the token goes nowhere else."""
 
-import datetime
 import ipaddress
-import ssl
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from odpipeline.declaration.source import HttpSource
 from odpipeline.errors import OdpError, SecretMissing, SourceError, SourceUnavailable
 from odpipeline.sources import guard, web
-from tests.servers import Server, http_server
+from tests.servers import http_server, tls_server
 
 CSV = b"id;places\nA;12\n"
 
@@ -189,40 +182,11 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(server, order, monkeyp
     assert server.visits[0].headers["Authorization"] is None
 
 
-@contextmanager
-def tls_server(tmp_path, days=1):
-    """A server with a certificate for `localhost` that nobody else signed and that ends in so many days.
-
-    The server and the certificate's path.
-    """
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, end - datetime.timedelta(7), end)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (tmp_path / "key.pem").write_bytes(private + certificate.public_bytes(pem))
-    (tmp_path / "ca.pem").write_bytes(certificate.public_bytes(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "key.pem")
-    with Server() as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.answers["/p.csv"] = lambda visit: visit.say(200, CSV)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server, tmp_path / "ca.pem"
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture
 def tls(tmp_path):
-    with tls_server(tmp_path) as running:
-        yield running
+    with tls_server(tmp_path) as (server, authority):
+        server.answers["/p.csv"] = lambda visit: visit.say(200, CSV)
+        yield server, authority
 
 
 def test_an_untrusted_certificate_is_refused(tls, order):
