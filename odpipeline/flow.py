@@ -7,12 +7,10 @@ what it yields, the Dagster assets turn it into events. The rule that stops publ
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-import traceback
-from collections.abc import Collection, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +28,7 @@ from odpipeline.freshness import Newest, ahead, dated, freshness, missing_period
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
 from odpipeline.landing.erasures import Erasures
+from odpipeline.landing.tracebacks import foreseen, forget_tracebacks
 from odpipeline.landing.workplace import keep_failed, set_aside, workplace
 from odpipeline.lineage_events import LineageEvents
 from odpipeline.privacy import Anonymised
@@ -92,7 +91,7 @@ def publication(
     half-way is safe: only the last step touches the public zone, behind the gate.
     Raises: OdpError, naming the dataset; whatever else happens becomes one.
     """
-    with _foreseen(dataset, zones), located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
+    with foreseen(dataset, zones.faults, zones.seal), workplace(zones.work, dataset.id, zones.seal) as folder:
         duck = replace(zones.duck, spill=folder / "spill")
         zones.store.ready()
         zones.store.standing(dataset.id)
@@ -100,7 +99,7 @@ def publication(
         yield (capture := replay or _captured(dataset, town, zones, folder, periods))
         if not replay:
             zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
-            _forget_faults(dataset, zones)
+            forget_tracebacks(dataset, zones.faults)
             if current and current.made_from(capture.sha256, dataset.code_version):
                 zones.waiting.drop(dataset.id)  # the source says again what is public
                 yield zones.store.confirm(current)  # only `checked_at` moves
@@ -127,9 +126,7 @@ def publication(
         measured = _measured(dataset, town, anonymous, staged, beside, duck)
         aged = _aged(dataset, capture, facts, newest)
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
-        published = zones.store.parquet(current, folder / "public") if current else None
-        compared = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
-        compared += quality.foreign_keys(staged.parquet, _referred(dataset, zones, folder), dataset, duck)
+        compared = _compared(dataset, zones, staged, current, folder, duck)
         said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
         told = announcement.covering(staged, current, zones.store, zones.journal)
         kept_back = embargo.until(dataset, town, zones.journal, told)
@@ -172,6 +169,15 @@ def _anonymised(
     if current is None:
         return anonymous
     return privacy.waited(anonymous, zones.store.parquet(current, folder / "public"), versions, dataset, duck)
+
+
+def _compared(
+    dataset: Dataset, zones: Zones, staged: Staged, current: Release | None, folder: Path, duck: DuckSettings
+) -> tuple[Finding, ...]:
+    """What the staged rows say beside what is published already: versions of the dataset, others that it refers to."""
+    published = zones.store.parquet(current, folder / "public") if current else None
+    found = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
+    return found + quality.foreign_keys(staged.parquet, _referred(dataset, zones, folder), dataset, duck)
 
 
 def _aged(dataset: Dataset, capture: Capture, facts: StagedFacts, newest: Newest) -> tuple[Finding, ...]:
@@ -250,7 +256,7 @@ def approve(dataset: Dataset, town: Town, zones: Zones, content_hash: str, who: 
     `who` is a mail address; a role of the town says whether that person may, and from which account.
     Raises: ApprovalRefused when the yes does not count; OdpError when the release cannot be read or published.
     """
-    with _foreseen(dataset, zones), located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
+    with foreseen(dataset, zones.faults, zones.seal), workplace(zones.work, dataset.id, zones.seal) as folder:
         started, current = time.perf_counter(), zones.store.current(dataset.id)
         held = approving.ready(zones.waiting.get(dataset.id), dataset, current, content_hash)
         staged = zones.waiting.open(held, folder / "held")
@@ -403,46 +409,6 @@ def _meanwhile(dataset: Dataset, town: Town, failing_since: datetime | None, cur
     else:
         told.append("nothing was published yet")
     return ", ".join(told)
-
-
-@contextmanager
-def _foreseen(dataset: Dataset, zones: Zones) -> Iterator[None]:
-    """A bug, or something that nobody foresaw: its traceback may quote cells and stays in the private zone.
-
-    Raises: OdpError.
-    """
-    try:
-        yield
-    except OdpError:
-        raise
-    except Exception as error:  # noqa: BLE001  # the edge: whatever it was, no cell may reach a log
-        try:
-            file = _kept(dataset, zones, "".join(traceback.format_exception(error)))
-            mend = f"its traceback is in the private zone, faults/{file.name}: report it, without the cells"
-        except OSError as refused:
-            mend = f"its traceback could not be kept ({type(refused).__name__}): look at the disk of the private zone"
-        told = OdpError(f"stopped by an unexpected {type(error).__name__}", mend=mend)
-        told.dataset = dataset.id
-        raise told from None
-
-
-def _kept(dataset: Dataset, zones: Zones, text: str) -> Path:
-    zones.faults.mkdir(exist_ok=True, mode=0o700)
-    file = zones.faults / f"{dataset.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
-    if zones.seal:
-        zones.seal.close_text(text, file := file.with_suffix(".txt.age"))
-        return file
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as kept:
-        kept.write(text)
-    return file
-
-
-def _forget_faults(dataset: Dataset, zones: Zones) -> None:
-    """Tracebacks may quote cells: they are kept no longer than the deliveries."""
-    oldest = time.time() - dataset.retention.total_seconds()
-    for file in zones.faults.glob(f"{dataset.id}-[0-9]*.txt*"):
-        if file.stat().st_mtime < oldest:
-            file.unlink()
 
 
 def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunRecord:
