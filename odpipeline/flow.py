@@ -127,10 +127,7 @@ def publication(
         aged = _aged(dataset, capture, facts, newest)
         findings = (*rows.findings, *before.findings, *anonymous.findings, *after.findings, *measured, *aged)
         compared = _compared(dataset, zones, staged, current, folder, duck)
-        said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
-        told = announcement.covering(staged, current, zones.store, zones.journal)
-        kept_back = embargo.until(dataset, town, zones.journal, told)
-        verdict = gate.judge(dataset, staged, current, findings, compared, **said, embargo=kept_back, announced=told)
+        verdict = _judged(dataset, town, zones, staged, current, findings, compared)
         if verdict.held and dataset.approval:
             zones.waiting.hold(dataset, staged, verdict, current)
         yield verdict
@@ -178,6 +175,22 @@ def _compared(
     published = zones.store.parquet(current, folder / "public") if current else None
     found = quality.over_time(staged.parquet, published, dataset, duck, _versions(dataset, zones, folder))
     return found + quality.foreign_keys(staged.parquet, _referred(dataset, zones, folder), dataset, duck)
+
+
+def _judged(
+    dataset: Dataset,
+    town: Town,
+    zones: Zones,
+    staged: Staged,
+    current: Release | None,
+    findings: tuple[Finding, ...],
+    compared: tuple[Finding, ...],
+) -> Verdict:
+    """The gate's verdict, with what persons have accepted, approved, announced or kept back."""
+    said = {"accepted": zones.journal.accepted(dataset.id), "approved": zones.journal.approved(dataset.id)}
+    told = announcement.covering(staged, current, zones.store, zones.journal)
+    kept_back = embargo.until(dataset, town, zones.journal, told)
+    return gate.judge(dataset, staged, current, findings, compared, **said, embargo=kept_back, announced=told)
 
 
 def _aged(dataset: Dataset, capture: Capture, facts: StagedFacts, newest: Newest) -> tuple[Finding, ...]:
