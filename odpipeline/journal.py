@@ -117,6 +117,8 @@ SCHEMA = 1
 """The number of the tables' form. New tables, and new columns that may be empty, need no new number: opening adds them.
 What an older odpipeline would misread does: its change goes into `_upgraded`, with a test."""
 
+DIED = "ProcessDied"
+"""The error of a run that ended without a word of its own."""
 REPORTS = 30
 """How many reports of runs are kept for each dataset, the newest ones; each carries since when it fails."""
 
@@ -175,6 +177,12 @@ class RunRecord:
     ended_at: datetime | None = None
     error: str | None = None
     run: str | None = None
+
+    @classmethod
+    def died(cls, dataset: str, run: str | None = None) -> RunRecord:
+        """What is said of a run whose process could not say anything: it was killed."""
+        told = f"{dataset}: its process died before it could say why; look at the run in Dagster"
+        return cls(dataset, "failed", (told,), error=DIED, run=run)
 
 
 @dataclass(frozen=True)
@@ -485,4 +493,4 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-__all__ = ["METADATA", "REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord", "Tally", "make_tables"]
+__all__ = ["DIED", "METADATA", "REPORTS", "Act", "Approval", "Journal", "Refusals", "RunRecord", "Tally", "make_tables"]

@@ -25,8 +25,6 @@ from odpipeline.landing import Capture
 from odpipeline.operating import logs
 from odpipeline.sources import periodical
 
-_DIED = "its process died before it could say why; look at the run in Dagster"
-
 
 @app.command()
 def check(
@@ -209,7 +207,7 @@ def _run_here(
 def _told(chosen: list[Dataset], zones: flow.Zones, began: datetime, as_json: bool) -> set[str]:
     """Print how each dataset ended since `began`; the outcomes."""
     ended = {record.dataset: record for record in zones.journal.since(began)}
-    records = [ended.get(d.id, RunRecord(d.id, "failed", (_DIED,))) for d in chosen]
+    records = [ended.get(d.id, RunRecord.died(d.id)) for d in chosen]
     show([_run_row(record) for record in records], as_json)
     return {record.outcome for record in records}
 

@@ -18,14 +18,14 @@ from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
 from odpipeline.flow import Zones
 from odpipeline.freshness import freshness
-from odpipeline.journal import RunRecord
+from odpipeline.journal import DIED, RunRecord
 from odpipeline.monitoring.machine import ROOM_FAULT, room
 from odpipeline.monitoring.problems import MACHINE, Cause, Problem
 from odpipeline.quality import run_reports
 
 _BY_ERROR = {
     "SourceError": Cause.SOURCE, "ConformError": Cause.UNREADABLE, "SecretMissing": Cause.SECRET,
-    "PrivacyError": Cause.PRIVACY, "StoreError": Cause.STORE, "ProcessDied": Cause.DIED,
+    "PrivacyError": Cause.PRIVACY, "StoreError": Cause.STORE, DIED: Cause.DIED,
 }  # fmt: skip
 """Type of the error that ended a run → its cause; any other is `failed`."""
 _BY_GROUP = (("privacy", Cause.PRIVACY), ("schema", Cause.SCHEMA), ("quarantine", Cause.QUARANTINE))

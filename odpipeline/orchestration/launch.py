@@ -16,6 +16,7 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.definitions import defs, town
 from odpipeline.orchestration.night import lots, probe
+from odpipeline.orchestration.watching import note_deaths
 
 _PROCESS_TAG = "odp/process"
 
@@ -34,8 +35,8 @@ def run_night(only: Sequence[Dataset]) -> None:
     """Run the night here and now, as the schedule would, and rebuild what the public reads.
 
     The runs land in the instance that `dagster.yaml` of the town's folder describes, where the UI shows them. How each
-    dataset ended stands in the journal; a failed run raises nothing. What the processes say goes to `night.log` in the
-    private zone.
+    dataset ended stands in the journal, also when its process was killed; a failed run raises nothing. What the
+    processes say goes to `night.log` in the private zone.
     """
     os.environ["DAGSTER_HOME"] = str(town.root)
     os.chdir(town.root)  # the relative paths of dagster.yaml start there
@@ -45,14 +46,16 @@ def run_night(only: Sequence[Dataset]) -> None:
             night = dg.reconstructable(nightly_job).get_subset(
                 asset_selection=frozenset(lot), asset_check_selection=frozenset(checks_of(lot))
             )
-            with dg.execute_job(night, instance, tags={_PROCESS_TAG: str(os.getpid())}, raise_on_error=False):
-                pass
+            tags = {_PROCESS_TAG: str(os.getpid())}
+            with dg.execute_job(night, instance, tags=tags, raise_on_error=False) as ended:
+                if not ended.success:
+                    note_deaths(town, ended.dagster_run)
         with dg.execute_job(dg.reconstructable(pages_job), instance, raise_on_error=False):
             pass
 
 
 def bury(instance: dg.DagsterInstance) -> int:
-    """Mark runs of this function as failed whose process was killed, and free their places in pools; how many.
+    """Mark runs of `run_night` as failed whose process was killed, note their datasets, free their places; how many.
 
     Nobody else would: without a daemon they stay under way for ever, and two of them leave no place for a third.
     """
@@ -61,6 +64,7 @@ def bury(instance: dg.DagsterInstance) -> int:
     for run in dead:
         instance.report_run_failed(run, "its process was killed")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        note_deaths(town, run)
     return len(dead)
 
 

@@ -8,11 +8,10 @@ from odpipeline import flow
 from odpipeline.declaration.town import Town
 from odpipeline.journal import RunRecord
 from odpipeline.monitoring.rounds import watch
+from odpipeline.orchestration.keys import plain
 from odpipeline.orchestration.schedules import Job
 
 _SECONDS = 60
-DIED = "ProcessDied"
-"""The error of a run that ended without a word of its own."""
 
 
 def watch_sensor(town: Town, public: Job) -> dg.SensorDefinition:
@@ -60,13 +59,19 @@ def note_deaths(town: Town, run: dg.DagsterRun) -> list[str]:
     """
     journal = flow.Zones.of(town).journal
     spoke = journal.datasets_of(run.run_id)
-    declared = {dataset.id for dataset in town.datasets}
-    chosen = {key.path[0] for key in run.asset_selection or () if key.path[-1] == "published"} & declared
-    silent = sorted(chosen - spoke)
+    silent = sorted(_to_publish(town, run) - spoke)
     for name in silent:
-        reason = f"{name}: its process died before it could say why; look at the run in Dagster"
-        journal.record(RunRecord(name, "failed", (reason,), error=DIED, run=run.run_id))
+        journal.record(RunRecord.died(name, run.run_id))
     return silent
 
 
-__all__ = ["DIED", "died_sensor", "note_deaths", "watch_sensor"]
+def _to_publish(town: Town, run: dg.DagsterRun) -> set[str]:
+    """The datasets whose release `run` was to make; where it names no assets, those of its steps."""
+    declared = {dataset.id for dataset in town.datasets}
+    if run.asset_selection is None:
+        steps = set(run.step_keys_to_execute or ())
+        return {name for name in declared if plain(name) in steps}
+    return {key.path[0] for key in run.asset_selection if key.path[-1] == "published"} & declared
+
+
+__all__ = ["died_sensor", "note_deaths", "watch_sensor"]

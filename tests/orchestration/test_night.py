@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from odpipeline.journal import DIED, Journal
 from tests.towns import deliver, write_town
 
 DIES = """
@@ -27,7 +28,9 @@ def night(folder: Path, *more: str, dying: bool = False) -> tuple[int, dict[str,
     if dying:
         (folder / "site").mkdir()
         (folder / "site" / "sitecustomize.py").write_text(DIES)
-        environment["PYTHONPATH"] = str(folder / "site")
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(folder / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
     command = [sys.executable, "-m", "odpipeline.cli", "run", "--night", "--json", "--town", str(folder), *more]
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
     assert ended.stdout, ended.stderr
@@ -39,7 +42,10 @@ def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_
     status, rows = night(folder, dying=True)
     assert status == 4
     assert rows["fatale"]["verdict"] == "failed"
-    assert rows["fatale"]["reason"].startswith("its process died before it could say why")
+    assert rows["fatale"]["reason"].startswith("fatale: its process died before it could say why")
+    noted = Journal.at(folder / ".odp/private").last("fatale")
+    assert noted is not None
+    assert (noted.error, bool(noted.run)) == (DIED, True)
     assert {rows[name]["verdict"] for name in ("piscines", "patinoires")} == {"published"}
     assert "piscines" in (folder / ".odp/public/catalogue.jsonld").read_text()
 

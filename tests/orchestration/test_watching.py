@@ -10,10 +10,11 @@ import pytest
 
 from odpipeline import flow
 from odpipeline.declaration import read_town
+from odpipeline.journal import DIED
 from odpipeline.monitoring.problems import Cause
 from odpipeline.monitoring.records import Records
 from odpipeline.orchestration.building import definitions
-from odpipeline.orchestration.watching import DIED, note_deaths
+from odpipeline.orchestration.watching import note_deaths
 from tests.mail_server import mail_server
 from tests.towns import deliver, write_town
 
