@@ -1,10 +1,11 @@
 """The publication store against plain tools, side by side in one run: `python -m benchmarks.store [rows]`.
 
-* publish: rows → staged files → version, pointer, changelog, against DuckDB's own `COPY` of the same two files (10
-  million rows unless said otherwise), wall seconds of both; what the store adds is hashing, syncing and copying. With
-  ODP_PEERS also `dvc add` of the published files, which hashes and copies them as well;
-* diff: by key, every thousandth row changed, against the least SQL that counts the same; at 100,000 rows also against
-  `csv-diff` and `daff`, with the Python that ODP_PEERS names;
+* publish: rows → staged files → version, pointer, changelog, against DuckDB's own `COPY` of CSV and Parquet (10 million
+  rows unless said otherwise), three times in turns, the shortest wall seconds and the least CPU seconds of each; what
+  the store adds is the compressed CSV, hashing, syncing and copying. Once also `COPY` of the three files, the
+  compressed CSV among them. With ODP_PEERS also `dvc add` of the published files, which hashes and copies them as well;
+* diff: by key, every thousandth row changed, against the least SQL that counts the same, three times in turns; at
+  100,000 rows also against `csv-diff` and `daff`, with the Python that ODP_PEERS names;
 * small datasets: publications of three rows a second;
 * verify: megabytes a second, against `sha256sum` on the same files;
 * read API: requests a second and the 99th percentile with two readers, against `datasette` on the same 100,000 rows in
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,7 +38,7 @@ from tests.store.making import FIELDS, a_dataset, a_staged, a_town, facts, publi
 
 LIMITS = DuckSettings(memory_limit="2GB", threads=2)
 ROWS = 10_000_000
-SMALL, SECONDS, READERS = 50, 8.0, 2
+SMALL, SECONDS, READERS, ROUNDS = 50, 8.0, 2, 3
 SCHEMA = {"fields": [{"name": f["name"], "type": f.get("type", "string")} for f in FIELDS], "primaryKey": ["id"]}
 
 
@@ -53,6 +55,21 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
+def in_turns(**contenders: Callable[[], Any]) -> dict[str, float]:
+    """The shortest wall seconds and the least CPU seconds of each in `ROUNDS` rounds: whoever else is at work disturbs
+    none of them more than the other.
+    """
+    wall: dict[str, list[float]] = {name: [] for name in contenders}
+    cpu: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(ROUNDS):
+        for name, work in contenders.items():
+            began = time.process_time()
+            wall[name].append(timed(work))
+            cpu[name].append(time.process_time() - began)
+    taken = {f"{name}_s": min(wall[name]) for name in contenders}
+    return taken | {f"{name}_cpu_s": min(cpu[name]) for name in contenders}
+
+
 def publishing(folder: Path, count: int) -> dict[str, float]:
     """Staging and publishing, and the two COPYs that nobody could leave out."""
     from odpipeline import published as published_rows
@@ -64,6 +81,7 @@ def publishing(folder: Path, count: int) -> dict[str, float]:
         published_rows.write(connection, f"({rows(count)})", dataset, source)
 
     def ours() -> None:
+        shutil.rmtree(folder / "public", ignore_errors=True)
         staged = stage(source, dataset, town, folder / "work", LIMITS, facts=facts())
         Store(folder / "public").publish(staged, yes(staged))
 
@@ -75,8 +93,17 @@ def publishing(folder: Path, count: int) -> dict[str, float]:
             )
             connection.execute(f"COPY ({read}) TO {literal(folder / 'plain.csv')} (FORMAT csv, HEADER true)")
 
+    def compressed() -> None:
+        with connect(LIMITS) as connection:
+            target = literal(folder / "plain.csv.gz")
+            connection.execute(
+                f"COPY (SELECT * FROM read_parquet({literal(source)})) TO {target} "
+                "(FORMAT csv, HEADER true, COMPRESSION gzip)"
+            )
+
     (folder / "work").mkdir()
-    return {"ours_s": timed(ours), "copy_s": timed(plain)}
+    taken = in_turns(ours=ours, copy=plain)
+    return taken | {"copy_of_three_s": taken["copy_s"] + timed(compressed)}
 
 
 def differing(folder: Path, count: int) -> dict[str, float]:
@@ -97,8 +124,11 @@ def differing(folder: Path, count: int) -> dict[str, float]:
 
     found = diffing.compare(files[0], files[1], (SCHEMA, SCHEMA), LIMITS)
     assert found.changed == count // 1000
-    ours = timed(lambda: diffing.compare(files[0], files[1], (SCHEMA, SCHEMA), LIMITS, folder / "changes.parquet"))
-    return {"ours_s": ours, "sql_s": timed(least)}
+
+    def ours() -> None:
+        diffing.compare(files[0], files[1], (SCHEMA, SCHEMA), LIMITS, folder / "changes.parquet")
+
+    return in_turns(ours=ours, sql=least)
 
 
 def peers_of_diff(folder: Path, peers: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ or confirmation mends the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from odpipeline import __version__
 from odpipeline.errors import PublicationRace, StoreError
 from odpipeline.quality import public
 from odpipeline.store import changelog, copying, layout, releases, withdrawing
+from odpipeline.store.assembling import assemble
 from odpipeline.store.backend import AlreadyThere, Altered, Backend, Changed, DiskFull
 from odpipeline.store.local import LocalFolder
 from odpipeline.store.measuring import MEDIA_TYPES
@@ -319,7 +320,11 @@ class Store:
 
     def _commit(self, manifest: Manifest, folder: Path, quality: bytes, expected: bytes | None) -> None:
         """Files, manifest, pointer. What a refused step leaves half done is taken away again."""
-        written = self._assemble(manifest, folder, quality)
+        try:
+            signature = self._signature(manifest)
+            written = assemble(self._backend, manifest, folder, quality, signature, self._shared(manifest))
+        except StoreError as error:
+            raise self._in_full(error, manifest) from None
         pointer = Pointer(
             manifest.dataset, manifest.version, manifest.content_hash, manifest.published_at, manifest.previous
         )
@@ -328,19 +333,6 @@ class Store:
         except (Changed, DiskFull) as error:  # after any other error the pointer may have moved: nothing is taken away
             self._backend.discard(written)
             raise self._in_full(error, manifest) from None
-
-    def _assemble(self, manifest: Manifest, folder: Path, quality: bytes) -> list[str]:
-        """Create every object of the version, the manifest last; their keys, newest first, as they are taken away."""
-        written: list[str] = []
-        try:
-            shared = self._shared(manifest)
-            for key, content, sha256 in _objects(manifest, folder, quality, self._signature(manifest)):
-                self._backend.create(key, content, sha256, shared.get(sha256))
-                written.insert(0, key)
-        except StoreError as error:
-            self._backend.discard(written)
-            raise self._in_full(error, manifest) from None
-        return written
 
     def _shared(self, manifest: Manifest) -> dict[str, str]:
         """Where the version before holds the same bytes, such as a partition to which nothing was added: hash → key."""
@@ -420,21 +412,6 @@ def _authorised(staged: Staged, verdict: Verdict) -> None:
             where=staged.dataset,
             mend="this is a fault of odpipeline: publish what `gate.judge` accepted, and nothing else",
         )
-
-
-def _objects(
-    manifest: Manifest, folder: Path, quality: bytes, signature: bytes | None
-) -> Iterator[tuple[str, Path | bytes, str]]:
-    """What is created, in order: the smallest first, because it takes the number; the manifest last."""
-    for file in sorted(manifest.files, key=lambda file: file.size_bytes):
-        key = layout.version(manifest.dataset, manifest.version, file.name)
-        yield key, quality if file.name == layout.QUALITY else folder / file.name, file.sha256
-    if signature is not None:
-        key = layout.version(manifest.dataset, manifest.version, layout.SIGNATURE)
-        yield key, signature, hashlib.sha256(signature).hexdigest()
-    content = releases.as_json(manifest)
-    key = layout.version(manifest.dataset, manifest.version, layout.RELEASE)
-    yield key, content, hashlib.sha256(content).hexdigest()
 
 
 def _shown(staged: Staged, verdict: Verdict) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 import pytest
 
 from odpipeline.errors import PublicationRace, StoreError
-from odpipeline.store import Release, Staged, Store
+from odpipeline.store import Release, Staged, Store, assembling
 from odpipeline.store.local import LocalFolder
 from tests.killing import FORK, in_child
 from tests.store.making import a_staged, parkings, published, yes
@@ -183,7 +183,9 @@ def refused(store: Store, staged: Staged) -> str:
     return str(caught.value)
 
 
-def test_a_full_disk_publishes_nothing(tmp_path, tiny_disk):
+@pytest.mark.parametrize("long_from", [assembling.LONG_BYTES, 0])
+def test_a_full_disk_publishes_nothing(tmp_path, tiny_disk, long_from, monkeypatch):
+    monkeypatch.setattr(assembling, "LONG_BYTES", long_from)  # from there on, two files are written at a time
     store = Store(tiny_disk / "public")
     disk_is_full(store, tmp_path, lambda staged: refused(store, staged))
 

@@ -18,7 +18,7 @@ import pytest
 from odpipeline import acts
 from odpipeline.declaration.keeping import Keep
 from odpipeline.errors import StoreError
-from odpipeline.store import Release, Staged, Store, retention, rewriting, signing, withdrawing
+from odpipeline.store import Release, Staged, Store, assembling, retention, rewriting, signing, withdrawing
 from odpipeline.store.signing import Signer
 from odpipeline.store.verifying import verify
 from tests.killing import walked
@@ -86,7 +86,9 @@ def test_a_first_publication(contents: list[Staged], prepared: Path) -> None:
     assert walked(prepared, partial(publish, contents[0]), check) >= AT_LEAST["first publication"]
 
 
-def test_a_publication(contents: list[Staged], prepared: Path) -> None:
+@pytest.mark.parametrize("long_from", [assembling.LONG_BYTES, 0])
+def test_a_publication(contents: list[Staged], prepared: Path, long_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembling, "LONG_BYTES", long_from)  # from there on, two files are written at a time
     publish(contents[0], prepared)
     seen = set()
 
