@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 NIGHT ?= 1
+export PYTHONDONTWRITEBYTECODE :=   # compiled once, not in each of the many processes
 
 .PHONY: nightly ui test lint lock docs pictures bench clean
 

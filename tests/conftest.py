@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes compiles everything again
 settings.register_profile("odp", deadline=None)  # two cores do much at once: no test is about time
 settings.load_profile("odp")
 

@@ -55,6 +55,20 @@ def test_great_expectations_is_never_imported_at_module_level():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
+def test_what_great_expectations_imports_and_nobody_uses_is_left_out_until_it_is_used():
+    """It would double the time of the import, in each process that validates."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, odpipeline.quality.engine; assert not {'altair', 'scipy.stats', 'botocore'} & set(sys.modules); "
+        "from great_expectations.expectations.core import expect_column_kl_divergence_to_be_less_than as one; "
+        "assert round(one.stats.entropy([1.0, 1.0]), 3) == 0.693; import scipy.stats, botocore.client; "
+        "assert one.alt.Chart and scipy.stats.entropy([1.0]) == 0.0"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 def test_no_promise_is_left_in_the_code():
     left = []
     for module in MODULES:

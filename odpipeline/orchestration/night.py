@@ -21,7 +21,7 @@ from odpipeline.orchestration import metadata
 from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.store import Release
 
-_PRELOAD = ["dagster", "great_expectations", "odpipeline.quality.engine", "odpipeline.orchestration.definitions"]
+_PRELOAD = ["dagster", "odpipeline.quality.engine", "odpipeline.orchestration.definitions"]
 _PATIENCE_SECONDS = 40.0
 """How long all probes together may take: Dagster gives a schedule's tick 60 seconds. What has not answered runs."""
 

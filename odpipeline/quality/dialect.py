@@ -13,9 +13,11 @@ import duckdb
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Engine
-from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.compiler import IdentifierPreparer
+
+from odpipeline.duck import quote
 
 NAME = "odp_duckdb"
 """The dialect's name, and the scheme of its URL."""
@@ -30,6 +32,18 @@ class AlwaysQuoting(IdentifierPreparer):
         return self.quote_identifier(ident)
 
 
+class _InSameDatabase(DefaultExecutionContext):
+    """A statement is executed on a cursor, which would begin in another database than its connection is in."""
+
+    def create_cursor(self) -> Any:
+        """A cursor of the connection, where the connection is."""
+        connection: Any = self._dbapi_connection.dbapi_connection
+        (database,) = connection.execute("SELECT current_database()").fetchone()
+        cursor = connection.cursor()
+        cursor.execute(f"USE {quote(database)}")
+        return cursor
+
+
 class DuckDialect(DefaultDialect):
     """DuckDB, as far as SELECT goes. Transactions are none of its business: nothing is ever written."""
 
@@ -37,6 +51,7 @@ class DuckDialect(DefaultDialect):
     supports_statement_cache = True
     supports_native_boolean = True
     preparer = AlwaysQuoting
+    execution_ctx_cls = _InSameDatabase
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:

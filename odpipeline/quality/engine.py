@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import odpipeline.quality.lean  # noqa: F401 - before Great Expectations
+
+# isort: split
 import sqlalchemy as sa
 from great_expectations.core.batch import Batch, LegacyBatchDefinition
 from great_expectations.core.batch_spec import RuntimeQueryBatchSpec

@@ -6,6 +6,8 @@ once.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +23,8 @@ _LONGEST = 1000
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `OPENING_HOURS` known to `connection`."""
     text, truth, arrow = VARCHAR, BOOLEAN, PythonUDFType.ARROW
-    connection.create_function(OPENING_HOURS, _valid, [text], truth, type=arrow)
+    with suppress(duckdb.CatalogException):  # the instance may have served before
+        connection.create_function(OPENING_HOURS, _valid, [text], truth, type=arrow)
 
 
 def _valid(cells: pa.ChunkedArray) -> pa.Array:
