@@ -15,6 +15,7 @@ from odpipeline.cli import app
 from odpipeline.declaration import read_town
 from odpipeline.errors import DeclarationErrors
 from odpipeline.monitoring import looking
+from odpipeline.monitoring.records import Records
 from odpipeline.store import Release
 from odpipeline.verdict import Verdict
 from tests.towns import write_town
@@ -182,12 +183,15 @@ def test_what_came_once_is_announced_again_when_it_comes_again(town: Town) -> No
 
 
 def test_a_wait_that_was_announced_is_no_incident(town: Town) -> None:
-    now = datetime.now(UTC)
+    def causes() -> list[str]:
+        found = looking.look(town.town, town.zones, Records(town.zones.journal), datetime.now(UTC))
+        return [problem.cause for problem in found if problem.subject != "machine"]
+
     refused = town.run()
-    assert [p.cause for p in looking.look(town.town, town.zones, (), now) if p.subject != "machine"] == ["refused"]
+    assert causes() == ["refused"]
     town.accept(refused)
     town.run()
-    assert [p.cause for p in looking.look(town.town, town.zones, (), now) if p.subject != "machine"] == []
+    assert causes() == []
 
 
 def test_a_town_may_ask_for_notice_of_all_and_a_dataset_for_none(tmp_path: Path) -> None:

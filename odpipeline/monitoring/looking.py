@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -17,10 +17,12 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
 from odpipeline.flow import Zones
-from odpipeline.freshness import freshness
+from odpipeline.freshness import Freshness, freshness
 from odpipeline.journal import DIED, RunRecord
 from odpipeline.monitoring.machine import ROOM_FAULT, room
 from odpipeline.monitoring.problems import MACHINE, Cause, Problem
+from odpipeline.monitoring.records import Records, Sighting
+from odpipeline.monitoring.sightings import Sightings
 from odpipeline.quality import run_reports
 
 _BY_ERROR = {
@@ -35,13 +37,13 @@ _SLOW_TIMES, _SLOW_SECONDS, _SLOW_RUNS, _SLOW_LEAST = 3.0, 60.0, 20, 5
 """A run is slow that takes so many times the median of so many runs, and so many seconds more, if enough are known."""
 
 
-def look(town: Town, zones: Zones, signs: Iterable[Problem], now: datetime) -> list[Problem]:
-    """Everything that is wrong at `now`; `signs` are what others have noticed and noted.
+def look(town: Town, zones: Zones, records: Records, now: datetime) -> list[Problem]:
+    """Everything that is wrong at `now`; `records` hold what others have noticed, and what was seen before.
 
     Raises: OdpError when the journal cannot be read; a dataset that cannot be looked at is a problem of its own.
     """
     ended = zones.journal.newest()
-    found: list[Problem] = [sign for sign in signs if _known(sign, town)]
+    found: list[Problem] = [sign for sign in records.signs() if _known(sign, town)]
     down: dict[str, list[tuple[Dataset, Problem]]] = defaultdict(list)
     for dataset in town.datasets:
         if problem := _of_run(dataset, ended.get(dataset.id), town, zones, now):
@@ -51,8 +53,8 @@ def look(town: Town, zones: Zones, signs: Iterable[Problem], now: datetime) -> l
                 found.append(problem)
     found += [_of_system(subject, suffering, town) for subject, suffering in down.items()]
     suffers = {name for problem in found for name in problem.datasets}
+    found += _of_releases(town, Sightings(zones, records, ended, now), suffers)
     for dataset in town.datasets:
-        found += _of_ages(dataset, zones, now, follows=dataset.id in suffers)
         found += _slow(dataset, ended.get(dataset.id), zones)
     return _ours(found) + list(_disks(town, now))
 
@@ -139,25 +141,41 @@ def system_of(dataset: Dataset) -> str:
     return f"system:{host}" if host else f"dataset:{dataset.id}"
 
 
-def _of_ages(dataset: Dataset, zones: Zones, now: datetime, *, follows: bool) -> Iterator[Problem]:
-    """Promises that are broken now, whatever ran or did not."""
-    subject, datasets = f"dataset:{dataset.id}", (dataset.id,)
+def _of_releases(town: Town, sightings: Sightings, suffers: Container[str]) -> Iterator[Problem]:
+    """Promises that are broken now, whatever ran or did not; a store that does not answer is asked once."""
     try:
-        release = zones.store.current(dataset.id)
-    except OdpError as error:  # broken, or a bucket that does not answer: no promise can be told
+        sightings.zones.store.backend.ready()
+    except OdpError as error:
+        names = tuple(dataset.id for dataset in town.datasets)
+        yield Problem(MACHINE, Cause.STORE, str(error), sightings.now, names)
+        return
+    for dataset in town.datasets:
+        yield from _of_ages(dataset, sightings, follows=dataset.id in suffers)
+
+
+def _of_ages(dataset: Dataset, sightings: Sightings, *, follows: bool) -> Iterator[Problem]:
+    subject, datasets, now = f"dataset:{dataset.id}", (dataset.id,), sightings.now
+    try:
+        ages = _ages(dataset, seen := sightings.of(dataset.id), now)
+        if seen.checked_at and ages.late and seen.seen_at != now:  # the only news that could end it is in the store
+            ages = _ages(dataset, seen := sightings.of(dataset.id, anew=True), now)
+    except OdpError as error:  # broken, or a bucket that stopped answering: no promise can be told
         yield Problem(MACHINE, Cause.STORE, str(error), now, datasets)
         return
-    if release is None:
+    if seen.checked_at is None:
         return  # never published, or withdrawn: its runs tell
-    ages = freshness(dataset, checked_at=release.checked_at, data_date=release.data_date, now=now)
     for finding in ages.findings:
         if finding.passed:
             continue
         if finding.rule == "run_age":
-            since = release.checked_at + dataset.freshness.run
+            since = seen.checked_at + dataset.freshness.run
             yield Problem(MACHINE, Cause.UNCHECKED, finding.message, since, datasets, follows=follows)
         else:
             yield Problem(subject, Cause.STALE, finding.message, ages.data_due or now, datasets, follows=follows)
+
+
+def _ages(dataset: Dataset, seen: Sighting, now: datetime) -> Freshness:
+    return freshness(dataset, checked_at=seen.checked_at, data_date=seen.data_date, now=now)
 
 
 def _slow(dataset: Dataset, last: RunRecord | None, zones: Zones) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Incidents, messages on their way, and signs that others leave, in the journal's database.
+"""Incidents, messages on their way, signs that others leave, and what was seen last, in the journal's database.
 
 An incident and the messages made of it are written together or not at all. Two rounds at once (the daemon's and a
 person's) cannot open one incident twice or make one message twice: both have a key that the database keeps unique.
@@ -72,6 +72,15 @@ _SIGNS = Table(
 _MARKS = Table(
     "marks", METADATA, Column("name", String, primary_key=True), Column("at", DateTime, nullable=False)
 )  # fmt: skip
+_SIGHTINGS = Table(
+    "sightings",
+    METADATA,
+    Column("dataset", String, primary_key=True),
+    Column("run_at", DateTime),
+    Column("checked_at", DateTime),
+    Column("data_date", DateTime),
+    Column("seen_at", DateTime, nullable=False),
+)
 
 WAITING, SENT, HANDED_ON, DROPPED = "waiting", "sent", "handed on", "dropped"
 """How a message stands: on its way, delivered, given to the next channel, given up."""
@@ -93,6 +102,20 @@ class Message:
     made_at: datetime | None = None
     attempts: int = 0
     id: int = 0
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What the store said of the current release of `dataset` at `seen_at`, when its newest run had ended at `run_at`.
+
+    `checked_at` and `data_date` are the release's; None when there was none. Times are in UTC.
+    """
+
+    dataset: str
+    run_at: datetime | None
+    checked_at: datetime | None
+    data_date: datetime | None
+    seen_at: datetime
 
 
 class Records:
@@ -204,6 +227,27 @@ class Records:
             for row in rows
         ]  # fmt: skip
 
+    def sightings(self) -> dict[str, Sighting]:
+        """What was last seen of each dataset's release."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(_SIGHTINGS)).all()
+        return {row.dataset: _sighting(row) for row in rows}
+
+    def saw(self, seen: Sighting) -> None:
+        """Note what was seen, in the place of what was seen before."""
+        times = (seen.run_at, seen.checked_at, seen.data_date, seen.seen_at)
+        names = ("run_at", "checked_at", "data_date", "seen_at")
+        values = {name: _stored(at) if at else None for name, at in zip(names, times, strict=True)}
+        with self._engine.begin() as connection:
+            here = update(_SIGHTINGS).where(_SIGHTINGS.c.dataset == seen.dataset)
+            if not connection.execute(here.values(**values)).rowcount:
+                connection.execute(_ignoring(connection, _SIGHTINGS, {"dataset": seen.dataset, **values}))
+
+    def unseen(self, dataset: str) -> None:
+        """Forget what was seen of `dataset`."""
+        with self._engine.begin() as connection:
+            connection.execute(_SIGHTINGS.delete().where(_SIGHTINGS.c.dataset == dataset))
+
     def mark(self, name: str, now: datetime) -> None:
         """Note that `name` was done at `now`."""
         with self._engine.begin() as connection:
@@ -278,6 +322,11 @@ def _incident(row: Row[Any]) -> Incident:
                     because=row.because, **times)  # fmt: skip
 
 
+def _sighting(row: Row[Any]) -> Sighting:
+    run_at, checked_at, data_date = (_aware(at) if at else None for at in (row.run_at, row.checked_at, row.data_date))
+    return Sighting(row.dataset, run_at, checked_at, data_date, _aware(row.seen_at))
+
+
 def _message(row: Row[Any], attempts: int | None = None) -> Message:
     tried = row.attempts if attempts is None else attempts
     return Message(row.token, row.destination, row.title, row.body, row.kind, row.incident, _aware(row.made_at),
@@ -292,4 +341,4 @@ def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-__all__ = ["DROPPED", "HANDED_ON", "METADATA", "SENT", "WAITING", "Message", "Records"]
+__all__ = ["DROPPED", "HANDED_ON", "METADATA", "SENT", "WAITING", "Message", "Records", "Sighting"]

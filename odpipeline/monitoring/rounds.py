@@ -79,7 +79,7 @@ def watch(town: Town, now: datetime | None = None) -> Round:
 
 def _round(town: Town, zones: Zones, records: Records, now: datetime) -> Round:
     _daily(town, records, now)
-    problems = look(town, zones, records.signs(), now)
+    problems = look(town, zones, records, now)
     alerts, local = town.alerts, now.astimezone(ZoneInfo(town.timezone)).replace(tzinfo=None)
     windows = [window for window in alerts.quiet if window.holds(local)]
 
