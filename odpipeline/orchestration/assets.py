@@ -21,7 +21,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, SourceUnavailable
 from odpipeline.freshness import freshness
 from odpipeline.landing import Capture
-from odpipeline.orchestration import metadata
+from odpipeline.orchestration import metadata, periodical
 from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs, unasked
 from odpipeline.orchestration.describing import described, of_declaration
 from odpipeline.orchestration.keys import (
@@ -68,6 +68,8 @@ def dataset_assets(dataset: Dataset, town: Town) -> dg.AssetsDefinition:
         specs=_specs(dataset, town),
         check_specs=check_specs(dataset.id),
         can_subset=True,
+        partitions_def=periodical.partitions(dataset),
+        backfill_policy=dg.BackfillPolicy.single_run() if dataset.periods else None,
         pool=pool(dataset) if town.night.broker is None else None,  # a lost step would leave the waiting ones for ever
     )
     def step(context: dg.AssetExecutionContext, config: Replay, duckdb: DuckDBResource) -> Iterator[Event]:
@@ -151,16 +153,19 @@ def _run(
     wanted = {key.path[-1] for key in context.selected_asset_keys}
     last = max(STAGES.index(stage) for stage in wanted)
     verdict: Verdict | None = None
+    taken: Capture | None = None
     started, told = time.perf_counter(), set[str]()
     try:
         reports = run_reports(known.journal, dataset.id)
         replay = known.landing.get(dataset.id, capture) if capture else None
-        with closing(flow.recorded(dataset, town, known, replay, run=context.run.run_id)) as stages:
+        periods = periodical.asked(dataset, context.run)
+        with closing(flow.recorded(dataset, town, known, replay, periods, run=context.run.run_id)) as stages:
             for reached in stages:
+                taken = reached if isinstance(reached, Capture) else taken
                 verdict = reached if isinstance(reached, Verdict) else verdict
                 events = list(_events(reached, dataset, next(iter(reports), None), time.perf_counter() - started))
                 told |= {event.check_name for event in events if isinstance(event, dg.AssetCheckResult)}  # type: ignore[misc]
-                yield from _selected(events, context)
+                yield from _selected(_by_period(events, dataset, taken, periods, context), context)
                 if isinstance(reached, Release):
                     made = next((report for report in reports if report.version == reached.version), None)
                     yield from _selected(unasked(dataset.id, told, None if verdict else made), context)
@@ -186,6 +191,24 @@ def _again(context: dg.AssetExecutionContext, town: Town, error: SourceUnavailab
 
 _ENDS: tuple[tuple[type, ...], ...] = ((Capture,), (QualityReport,), (Verdict,), ())
 """The stage after which nothing more is to be done, when the last selected asset is the nth."""
+
+
+def _by_period(
+    events: list[Event],
+    dataset: Dataset,
+    taken: Capture | None,
+    periods: list[str] | None,
+    context: dg.AssetExecutionContext,
+) -> Iterator[Event]:
+    """`events`; of a periodical dataset each period is told by itself, since only what was delivered is there."""
+    for event in events:
+        if dataset.periods and taken and isinstance(event, dg.MaterializeResult) and event.asset_key:
+            if event.asset_key in context.selected_asset_keys:
+                stage, shown = event.asset_key.path[-1], dict(event.metadata or {})
+                for one in periodical.events(dataset, stage, taken, periods, shown, context.instance):
+                    context.log_event(one)
+        else:
+            yield event
 
 
 def _selected(events: Iterable[Event], context: dg.AssetExecutionContext) -> Iterator[Event]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from odpipeline.declaration.town import Town
+from odpipeline.orchestration import periodical
 from odpipeline.orchestration.approval import approval_job
 from odpipeline.orchestration.assets import dataset_assets, public_assets, system_specs
 from odpipeline.orchestration.drops import drop_sensors
@@ -15,7 +16,7 @@ from odpipeline.orchestration.keys import CATALOGUE, PORTAL
 from odpipeline.orchestration.purging import purging
 from odpipeline.orchestration.resources import duckdb_resource
 from odpipeline.orchestration.scaling import night_executor
-from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule
+from odpipeline.orchestration.schedules import frequent_schedules, nightly_schedule, periodical_schedules
 from odpipeline.orchestration.sensors import catalogue_sensors
 from odpipeline.orchestration.verification import verification
 from odpipeline.orchestration.watching import died_sensor, watch_sensor
@@ -26,9 +27,12 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 def definitions(town: Town) -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources of `town`."""
-    datasets = [dataset_assets(dataset, town) for dataset in town.datasets]
+    by_name = {dataset.id: dataset_assets(dataset, town) for dataset in town.datasets}
+    datasets = list(by_name.values())
+    shared = [by_name[dataset.id] for dataset in periodical.whole(town.datasets)]
     checks, verifying, every_morning = verification(town)
-    of_datasets = dg.AssetSelection.assets(*datasets) - dg.AssetSelection.checks(checks)
+    besides = dg.AssetSelection.checks(checks)
+    of_datasets = dg.AssetSelection.assets(*shared) - besides
     nightly = dg.define_asset_job(
         "nightly",
         selection=of_datasets,
@@ -44,6 +48,7 @@ def definitions(town: Town) -> dg.Definitions:
         description="One dataset from source to release, lightly: for calendars of its own, and for dropped files. "
         "In the launchpad, `capture` runs it from a kept capture instead.",
     )
+    by_period = periodical.jobs(town, by_name, besides, _QUIET)
     public = dg.define_asset_job(
         "public_pages",
         selection=dg.AssetSelection.assets(CATALOGUE, PORTAL),
@@ -56,13 +61,19 @@ def definitions(town: Town) -> dg.Definitions:
     return dg.Definitions(
         assets=[*system_specs(town), *datasets, *public_assets(town)],
         asset_checks=[checks],
-        jobs=[nightly, frequent, public, approve, verifying, purge],
-        schedules=[nightly_schedule(town, nightly), *frequent_schedules(town, frequent), every_morning, on_sundays],
+        jobs=[nightly, frequent, *by_period.values(), public, approve, verifying, purge],
+        schedules=[
+            nightly_schedule(town, nightly),
+            *frequent_schedules(town, frequent),
+            *periodical_schedules(town, by_period),
+            every_morning,
+            on_sundays,
+        ],
         sensors=[
-            *catalogue_sensors([nightly, frequent, approve], public),
-            *drop_sensors(town, frequent),
+            *catalogue_sensors([nightly, frequent, *by_period.values(), approve], public),
+            *drop_sensors(town, frequent, by_period),
             watch_sensor(town, public),
-            died_sensor(town, [nightly, frequent]),
+            died_sensor(town, [nightly, frequent, *by_period.values()]),
         ],
         resources={"duckdb": duckdb_resource(town)},
     )

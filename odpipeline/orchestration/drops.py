@@ -13,25 +13,30 @@ import dagster as dg
 
 from odpipeline import flow
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.periods import any_period
 from odpipeline.declaration.source import FolderSource
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
 from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.keys import DROP, STAGES, TRIGGER_TAG, asset_key
-from odpipeline.orchestration.schedules import DATASET_TAG, Job, under_way
+from odpipeline.orchestration.periodical import Job, job_name, partition_tag
+from odpipeline.orchestration.schedules import DATASET_TAG, under_way
 
 _SECONDS = 60
 
 
-def drop_sensors(town: Town, job: Job) -> list[dg.SensorDefinition]:
-    """One sensor for all datasets that are delivered into folders; none when there is no such dataset."""
+def drop_sensors(town: Town, job: Job, by_period: dict[str, Job]) -> list[dg.SensorDefinition]:
+    """One sensor for all datasets that are delivered into folders; none when there is no such dataset.
+
+    They run in `job`; those that are delivered by period in that of `by_period` with their name.
+    """
     dropped = [dataset for dataset in town.datasets if isinstance(dataset.source, FolderSource)]
     if not dropped:
         return []
 
     @dg.sensor(
         name="drop_folders",
-        job=job,
+        jobs=[job, *by_period.values()],
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Runs a dataset when its dropped files have come to rest: {', '.join(d.id for d in dropped)}.",
@@ -51,9 +56,10 @@ def drop_sensors(town: Town, job: Job) -> list[dg.SensorDefinition]:
                 assets = [asset_key(dataset.id, stage) for stage in STAGES]
                 yield dg.RunRequest(
                     run_key=f"{dataset.id}/{seen}",
+                    job_name=job_name(dataset) if dataset.periods else job.name,
                     asset_selection=assets,
                     asset_check_keys=checks_of(assets),
-                    tags={DATASET_TAG: dataset.id, TRIGGER_TAG: DROP},
+                    tags={DATASET_TAG: dataset.id, TRIGGER_TAG: DROP, **partition_tag(dataset)},
                 )
         context.update_cursor(json.dumps({dataset.id: known[dataset.id] for dataset in dropped}))
         if not asked:
@@ -68,7 +74,9 @@ def fingerprint(dataset: Dataset, town: Town) -> str:
     assert isinstance(source, FolderSource)  # noqa: S101 - as the sensor chose
     try:
         base = town.root / (town.systems[source.system].address() if source.system else "")
-        told = [(str(file), file.stat()) for file in sorted(Path(base).glob(source.folder)) if file.is_file()]
+        told = [
+            (str(file), file.stat()) for file in sorted(Path(base).glob(any_period(source.folder))) if file.is_file()
+        ]
     except (OdpError, OSError, ValueError):
         return ""  # the night says what is wrong
     if not told:

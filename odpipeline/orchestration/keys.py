@@ -12,8 +12,8 @@ from odpipeline.declaration.dataset import Dataset
 STAGES = ("captured", "conformed", "staged", "published")
 """The four assets of a dataset, in the order of the flow."""
 
-TRIGGER_TAG, NIGHT, CALENDAR, DROP = "odp/trigger", "night", "calendar", "drop"
-"""The tag of a run that says what asked for it, and its values; a run that a person starts has none."""
+TRIGGER_TAG, NIGHT, CALENDAR, DROP, HAND = "odp/trigger", "night", "calendar", "drop", "hand"
+"""The tag of a run that says what asked for it, and its values (`hand`: `odp run --night`); one of the UI has none."""
 
 CATALOGUE, PORTAL = dg.AssetKey("catalogue"), dg.AssetKey("portal")
 

@@ -9,26 +9,24 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.definitions import defs, town
+from odpipeline.orchestration.keys import HAND, TRIGGER_TAG
 from odpipeline.orchestration.night import lots, probe
+from odpipeline.orchestration.periodical import job_name, partition_tag, whole
 from odpipeline.orchestration.watching import note_deaths
 
 _PROCESS_TAG = "odp/process"
 
 
-def nightly_job() -> dg.JobDefinition:
-    """The nightly job, for the processes that find it again by this name."""
-    return defs.resolve_job_def("nightly")
-
-
-def pages_job() -> dg.JobDefinition:
-    """The job that rebuilds catalogue and portal, for the processes that find it again by this name."""
-    return defs.resolve_job_def("public_pages")
+def job(name: str) -> dg.JobDefinition:
+    """The job of this name, for the processes that find it again by it."""
+    return defs.resolve_job_def(name)
 
 
 def run_night(only: Sequence[Dataset]) -> None:
@@ -42,16 +40,30 @@ def run_night(only: Sequence[Dataset]) -> None:
     os.chdir(town.root)  # the relative paths of dagster.yaml start there
     with dg.DagsterInstance.get() as instance, _quietly(town.private_path / "night.log"):
         bury(instance)
-        for lot in lots(probe(only, town, instance), town.night.lot_size):
-            night = dg.reconstructable(nightly_job).get_subset(
-                asset_selection=frozenset(lot), asset_check_selection=frozenset(checks_of(lot))
-            )
-            tags = {_PROCESS_TAG: str(os.getpid())}
-            with dg.execute_job(night, instance, tags=tags, raise_on_error=False) as ended:
-                if not ended.success:
-                    note_deaths(town, ended.dagster_run)
-        with dg.execute_job(dg.reconstructable(pages_job), instance, raise_on_error=False):
+        changed = probe(only, town, instance)
+        for lot in lots(whole(changed), town.night.lot_size):
+            _run("nightly", lot, instance)
+        for dataset in changed:
+            if dataset.periods:
+                _run(job_name(dataset), lots([dataset], 1)[0], instance, {TRIGGER_TAG: HAND, **partition_tag(dataset)})
+        with dg.execute_job(_found_again("public_pages"), instance, raise_on_error=False):
             pass
+
+
+def _found_again(name: str) -> Any:  # its type is not public
+    return dg.build_reconstructable_job(__name__, "job", (name,))
+
+
+def _run(
+    name: str, assets: list[dg.AssetKey], instance: dg.DagsterInstance, tags: dict[str, str] | None = None
+) -> None:
+    chosen = _found_again(name).get_subset(
+        asset_selection=frozenset(assets), asset_check_selection=frozenset(checks_of(assets))
+    )
+    tags = {_PROCESS_TAG: str(os.getpid()), **(tags or {})}
+    with dg.execute_job(chosen, instance, tags=tags, raise_on_error=False) as ended:
+        if not ended.success:
+            note_deaths(town, ended.dagster_run)
 
 
 def bury(instance: dg.DagsterInstance) -> int:

@@ -18,12 +18,15 @@ from odpipeline.store import Release, Staged, layout
 
 def of_capture(capture: Capture) -> dict[str, Any]:
     """Size, hash, time, and why nothing new was delivered, if so."""
-    return {
+    shown: dict[str, Any] = {
         "bytes": capture.size_bytes,
         "sha256": capture.sha256,
         "fetched_at": dg.MetadataValue.timestamp(capture.fetched_at),
         "delivery": capture.unchanged or "new",
     }
+    if capture.periods:
+        shown["periods"] = f"{len(capture.periods)}, from {min(capture.periods)} to {max(capture.periods)}"
+    return shown
 
 
 def of_conformed(rows: Conformed, dataset: Dataset) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
 from odpipeline.landing import Capture
-from odpipeline.orchestration import metadata
+from odpipeline.orchestration import metadata, periodical
 from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.store import Release
 
@@ -53,7 +53,8 @@ def probe(datasets: Iterable[Dataset], town: Town, instance: dg.DagsterInstance)
                 "published": metadata.of_release(release, dataset, unchanged=True),
             }
             for stage, shown in told.items():
-                event = dg.AssetMaterialization(asset_key(dataset.id, stage), metadata=shown)
+                key, partition = asset_key(dataset.id, stage), periodical.newest(capture)
+                event = dg.AssetMaterialization(key, metadata=shown, partition=partition)
                 instance.report_runless_asset_event(event)
     return [dataset for dataset in listed if found.get(dataset.id) is None]
 

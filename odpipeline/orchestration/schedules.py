@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 
@@ -12,9 +11,7 @@ from odpipeline.orchestration.checks import checks_of
 from odpipeline.orchestration.describing import calendar_name
 from odpipeline.orchestration.keys import CALENDAR, NIGHT, STAGES, TRIGGER_TAG, asset_key
 from odpipeline.orchestration.night import lots, probe
-
-Job = Any
-"""What `dg.define_asset_job` returns; its type is not public."""
+from odpipeline.orchestration.periodical import Job, job_name, partition_tag, whole
 
 DATASET_TAG = "odp/dataset"
 """The tag of a run that serves one dataset."""
@@ -39,7 +36,7 @@ def nightly_schedule(town: Town, job: Job) -> dg.ScheduleDefinition:
         description="Every dataset once a night: probe what is cheap to probe, run the rest in lots.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        changed = probe(town.datasets, town, context.instance)
+        changed = probe(whole(town.datasets), town, context.instance)
         night = context.scheduled_execution_time.date().isoformat()
         for number, lot in enumerate(lots(changed, town.night.lot_size), start=1):
             yield dg.RunRequest(
@@ -57,22 +54,30 @@ def nightly_schedule(town: Town, job: Job) -> dg.ScheduleDefinition:
 def frequent_schedules(town: Town, job: Job) -> list[dg.ScheduleDefinition]:
     """One schedule for each declared cron; each dataset in a light run of its own."""
     by_cron: dict[str, list[Dataset]] = defaultdict(list)
-    for dataset in town.datasets:
+    for dataset in whole(town.datasets):
         if dataset.schedule != "nightly":
             by_cron[dataset.schedule].append(dataset)
-    return [_frequent(cron, datasets, town, job) for cron, datasets in sorted(by_cron.items())]
+    return [_each(calendar_name(cron), cron, datasets, town, job) for cron, datasets in sorted(by_cron.items())]
 
 
-def _frequent(
-    cron: str,
-    datasets: list[Dataset],
-    town: Town,
-    job: Job,
-) -> dg.ScheduleDefinition:
+def periodical_schedules(town: Town, jobs: dict[str, Job]) -> list[dg.ScheduleDefinition]:
+    """The same for datasets that are delivered by period, by job: a schedule has one. And in the night."""
+    by_name: dict[tuple[str, str, str], list[Dataset]] = defaultdict(list)
+    for dataset in town.datasets:
+        if dataset.periods:
+            job = job_name(dataset)
+            by_name[f"nightly_{job}", town.night.cron, job].append(dataset)
+            if dataset.schedule != "nightly":
+                by_name[f"{calendar_name(dataset.schedule)}_{job}", dataset.schedule, job].append(dataset)
+    return [_each(name, cron, found, town, jobs[job]) for (name, cron, job), found in sorted(by_name.items())]
+
+
+def _each(name: str, cron: str, datasets: list[Dataset], town: Town, job: Job) -> dg.ScheduleDefinition:
+    trigger = NIGHT if name.startswith("nightly_") else CALENDAR
     names = ", ".join(dataset.id for dataset in datasets)
 
     @dg.schedule(
-        name=calendar_name(cron),
+        name=name,
         job=job,
         cron_schedule=cron,
         execution_timezone=town.timezone,
@@ -88,7 +93,12 @@ def _frequent(
                 run_key=f"{dataset.id}/{context.scheduled_execution_time.isoformat()}",
                 asset_selection=assets,
                 asset_check_keys=checks_of(assets),
-                tags={DATASET_TAG: dataset.id, TRIGGER_TAG: CALENDAR, "dagster/priority": "1"},
+                tags={
+                    DATASET_TAG: dataset.id,
+                    TRIGGER_TAG: trigger,
+                    "dagster/priority": "1",
+                    **partition_tag(dataset),
+                },
             )
         if not changed:
             yield dg.SkipReason("unchanged, or still under way")

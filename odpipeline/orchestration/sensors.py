@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from odpipeline.orchestration.schedules import Job
+from odpipeline.orchestration.periodical import Job
 
 
 def catalogue_sensors(watched: list[Job], public: Job) -> list[dg.SensorDefinition]:

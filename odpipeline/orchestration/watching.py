@@ -9,7 +9,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.journal import RunRecord
 from odpipeline.monitoring.rounds import watch
 from odpipeline.orchestration.keys import plain
-from odpipeline.orchestration.schedules import Job
+from odpipeline.orchestration.periodical import Job
 
 _SECONDS = 60
 
