@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -31,9 +32,22 @@ NIGHTS = (1, 2, 3)
 OF_DAGSTER = {
     "dagster-lineage": ("/locations/town/asset-groups/mobilite/lineage", "text=published"),
     "dagster-dataset": ("/assets/parkings/published", "text=Column name"),
+    "dagster-periods": ("/assets/mediatheques/published?view=partitions", "text=Missing (1)"),
     "dagster-refusal": ("/assets/comptages-mobilite/staged?view=checks&checkDetail=gate", "text=Latest execution"),
 }
 """Picture → page of the UI, and what must be seen before it is taken."""
+
+
+MONTHLY = """
+title: Fréquentation des médiathèques
+description: Entrées par jour, livrées chaque mois.
+owner: lecture@aubrelle.example
+source: {folder: "depot/entrees_{period:%Y%m}.csv"}
+periods: {every: month, first: FIRST}
+fields: [{name: jour, type: date}, {name: entrees, type: integer}]
+key: [jour]
+personal_data: none
+"""
 
 
 def main(chromium: str | None) -> None:
@@ -58,9 +72,21 @@ def main(chromium: str | None) -> None:
 def _nights(town: Path) -> None:
     """The town's declarations in `town`, and what three nights make of them; a refusal is part of the third."""
     shutil.copytree(ROOT, town, ignore=_only_declared)
+    _monthly(town)
     for night in NIGHTS:
         odp = [sys.executable, "-m", "odpipeline.cli", "run", "--night", "--town", str(town)]
         subprocess.run([sys.executable, "-m", "tests.simulators", "--night", str(night), "--", *odp], cwd=ROOT)
+
+
+def _monthly(town: Path) -> None:
+    """A dataset besides that is delivered by month, and the months before this one but for one."""
+    months = [datetime.now(UTC).date().replace(day=1)]
+    for _ in range(6):
+        months.append((months[-1] - timedelta(days=1)).replace(day=1))
+    (town / "depot").mkdir()
+    for month in months[1:3] + months[4:]:
+        (town / f"depot/entrees_{month:%Y%m}.csv").write_text(f"jour,entrees\n{month},{400 + month.month}\n")
+    (town / "assets/equipements/mediatheques.yaml").write_text(MONTHLY.replace("FIRST", f"{months[-1]:%Y-%m}"))
 
 
 def _only_declared(folder: str, names: list[str]) -> set[str]:

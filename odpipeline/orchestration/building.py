@@ -73,7 +73,7 @@ def definitions(town: Town) -> dg.Definitions:
             *catalogue_sensors([nightly, frequent, *by_period.values(), approve], public),
             *drop_sensors(town, frequent, by_period),
             watch_sensor(town, public),
-            died_sensor(town, [nightly, frequent, *by_period.values()]),
+            died_sensor(town),
         ],
         resources={"duckdb": duckdb_resource(town)},
     )

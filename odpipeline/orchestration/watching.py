@@ -37,12 +37,11 @@ def watch_sensor(town: Town, public: Job) -> dg.SensorDefinition:
     return keep_watch
 
 
-def died_sensor(town: Town, watched: list[Job]) -> dg.SensorDefinition:
+def died_sensor(town: Town) -> dg.SensorDefinition:
     """Writes into the journal what a killed process could not: that its dataset failed."""
 
     @dg.run_failure_sensor(
         name="runs_that_died",
-        monitored_jobs=watched,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Records datasets whose process was killed, by the system or the lack of memory.",
     )

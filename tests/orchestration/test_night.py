@@ -37,8 +37,18 @@ def night(folder: Path, *more: str, dying: bool = False) -> tuple[int, dict[str,
     return ended.returncode, {row["dataset"]: row for row in json.loads(ended.stdout)}
 
 
+def by_month(folder: Path) -> None:
+    """One dataset more, of which two months were delivered."""
+    declared = (folder / "assets/sports/piscines.yaml").read_text().replace("depot/piscines", "depot/{period:%Y%m}")
+    (folder / "assets/sports/entrees.yaml").write_text(declared + "periods: {every: month, first: 2026-08}\n")
+    for month in ("2026-08", "2026-10"):
+        text = f"jour,piscine,entrees\n{month}-01,Bassin,7\n"
+        (folder / f"depot/{month.replace('-', '')}.csv").write_text(text)
+
+
 def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_path, monkeypatch):
     folder = write_town(tmp_path, "fatale", "piscines", "patinoires")
+    by_month(folder)
     status, rows = night(folder, dying=True)
     assert status == 4
     assert rows["fatale"]["verdict"] == "failed"
@@ -46,7 +56,7 @@ def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_
     noted = Journal.at(folder / ".odp/private").last("fatale")
     assert noted is not None
     assert (noted.error, bool(noted.run)) == (DIED, True)
-    assert {rows[name]["verdict"] for name in ("piscines", "patinoires")} == {"published"}
+    assert {rows[name]["verdict"] for name in ("piscines", "patinoires", "entrees")} == {"published"}
     assert "piscines" in (folder / ".odp/public/catalogue.jsonld").read_text()
 
     deliver(folder, "patinoires", rows=2)
@@ -56,5 +66,6 @@ def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_
     assert rows["patinoires"]["verdict"] == "refused"
     monkeypatch.chdir(folder)  # the relative paths of dagster.yaml start there
     with dg.DagsterInstance.from_config(str(folder)) as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey(["entrees", "published"])) == {"2026-08", "2026-10"}
         captured = instance.get_latest_materialization_event(dg.AssetKey(["piscines", "captured"]))
     assert captured.asset_materialization.metadata["delivery"].value == "same SHA-256"

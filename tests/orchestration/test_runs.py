@@ -14,6 +14,7 @@ from odpipeline.declaration import read_town
 from odpipeline.orchestration.building import definitions
 from odpipeline.orchestration.checks import CHECKS
 from odpipeline.orchestration.purging import purge
+from odpipeline.orchestration.sensors import publishes
 from tests.towns import deliver, write_town
 
 
@@ -133,3 +134,25 @@ def test_a_night_whose_process_was_killed_takes_no_place_from_the_next(tmp_path,
         assert bury(instance) == 1
         assert storage.claim_concurrency_slot("piscines", "another", "piscines").is_claimed
         assert instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])) == 1
+
+
+def test_the_pages_are_rebuilt_after_whatever_may_have_published_also_from_the_ui(tmp_path, instance):
+    found = definitions(read_town(write_town(tmp_path, "piscines")))
+    rebuild = found.resolve_sensor_def("catalogue_after_success")
+
+    def asked(job: str, *keys: list[str]) -> bool:
+        chosen = frozenset(map(dg.AssetKey, keys)) if keys else None
+        run = instance.create_run_for_job(found.resolve_job_def(job), asset_selection=chosen)
+        event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, job)
+        context = dg.build_run_status_sensor_context("catalogue_after_success", event, instance, run)
+        return isinstance(rebuild(context), dg.RunRequest)
+
+    assert asked("frequent")
+    assert asked("nightly", ["piscines", "published"])
+    assert not asked("nightly", ["piscines", "captured"])
+    assert not asked("public_pages")
+    by_hand = instance.create_run_for_job(
+        found.resolve_implicit_global_asset_job_def(),
+        asset_selection=frozenset([dg.AssetKey(["piscines", "published"])]),
+    )
+    assert publishes(by_hand, {"nightly"})
