@@ -15,8 +15,10 @@ def catalogue_sensors(watched: list[Job], public: Job) -> list[dg.SensorDefiniti
 
 
 def publishes(run: dg.DagsterRun, jobs: set[str]) -> bool:
-    """Whether `run` is of one of `jobs`, or was to materialise what is published."""
-    return run.job_name in jobs or any(key.path[-1] == "published" for key in run.asset_selection or ())
+    """Whether `run` was to materialise what is published: what was chosen tells, or else that it is of `jobs`."""
+    if run.asset_selection:
+        return any(key.path[-1] == "published" for key in run.asset_selection)
+    return run.job_name in jobs
 
 
 def _sensor(name: str, status: dg.DagsterRunStatus, jobs: set[str], public: Job) -> dg.SensorDefinition:

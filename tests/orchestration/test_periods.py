@@ -95,7 +95,7 @@ def test_periodical_datasets_have_a_job_and_a_schedule_of_their_own(place, insta
     assert not set(nightly) & set(KEYS)
 
 
-def test_the_partitions_are_the_periods_that_the_source_is_asked_for(place):
+def test_the_partitions_are_the_periods_that_the_source_is_asked_for(place, instance):
     for said, names in (
         ("{every: week, first: 2026-10-26}", ["2026-10-26", "2026-11-02"]),
         ("{every: quarter, first: 2025-07}", ["2025-07", "2025-10"]),
