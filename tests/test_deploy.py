@@ -47,6 +47,15 @@ def test_secrets_are_given_to_the_code_server_only():
     assert [name for name, one in services.items() if "env_file" in one] == ["code"]
 
 
+def test_whoever_opens_the_journal_or_the_store_may_be_given_its_address_and_keys():
+    """Commands that open them, by what they need; a unit without such a file starts all the same."""
+    needs = {"metrics": {"journal", "store"}, "watch": {"journal", "store"}, "backup": {"journal", "store"},
+             "serve": {"store"}, "code": {"journal", "store"}}  # fmt: skip
+    for unit in (ROOT / "deploy/systemd").glob("odp-*.service"):
+        optional = set(re.findall(r"^EnvironmentFile=-/etc/odp/(\w+)\.env$", unit.read_text(), re.MULTILINE))
+        assert optional == needs.get(unit.stem.removeprefix("odp-"), set()), unit.name
+
+
 def test_every_command_of_ours_that_is_started_exists():
     from typer.main import get_command
 

@@ -52,7 +52,11 @@ def restore(
     folder: Annotated[Path, typer.Argument(help="The backup: the folder that holds backup.json.")],
     into: Annotated[Path, typer.Option("--into", help="A town that has published nothing yet: a fresh checkout.")],
     newest: Annotated[
-        Path | None, typer.Option("--journal", help="The newest journal there is: names the acts to do again.")
+        str | None,
+        typer.Option(
+            "--journal",
+            help="The newest journal there is, a file or the variable with its address: names the acts to do again.",
+        ),
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do it; without it, the backup is checked and all is said.")

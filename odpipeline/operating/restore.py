@@ -8,6 +8,7 @@ the acts that are newer than the backup must be done again.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from odpipeline import flow
 from odpipeline.declaration.town import Town
+from odpipeline.declaration.words import ENV_NAME_PATTERN, FromEnvironment
 from odpipeline.errors import OdpError, StoreError
 from odpipeline.journal import Journal
 from odpipeline.operating import backup, journals
@@ -51,10 +53,11 @@ class Restore:
         planned._unused()
         return planned
 
-    def said(self, newest: Path | None = None) -> Iterator[str]:
+    def said(self, newest: str | None = None) -> Iterator[str]:
         """What it will do, and what people must know of it: with the `newest` journal there is, which acts are missing.
 
-        Raises: OdpError when that journal cannot be read.
+        `newest` is an SQLite file, or the variable that holds the address of a PostgreSQL database.
+        Raises: OdpError when that journal cannot be read, or is none.
         """
         held, names = (
             self.held,
@@ -71,9 +74,7 @@ class Restore:
         if newest is None:
             yield "whatever was withdrawn, erased or rolled back since comes back: do those acts again before serving"
             return
-        if not newest.is_file():
-            raise OdpError("there is no journal", where=str(newest), mend="it is journal.sqlite of the private zone")
-        acts = Journal(f"sqlite:///{newest}").acts_since(datetime.fromisoformat(held.made_at))
+        acts = _newest(newest, self.town).acts_since(datetime.fromisoformat(held.made_at))
         yield f"{len(acts)} acts since then" + (", to be done again before the store is served:" if acts else "")
         for act in reversed(acts):
             details = ", ".join(f"{name} {value}" for name, value in act.details.items() if isinstance(value, int))
@@ -151,6 +152,20 @@ class Restore:
             _placed(self.folder / JOURNAL, self.town.private_path / JOURNAL)
         else:
             journals.filled(flow.Zones.of(self.town).journal, self.folder / JOURNAL)
+
+
+def _newest(said: str, town: Town) -> Journal:
+    """The journal in the file `said`, or in the database whose address that variable holds."""
+    mend = "name journal.sqlite of the private zone, or the variable that holds the address of its database"
+    if Path(said).is_file():
+        found = Journal(f"sqlite:///{said}")
+    elif re.fullmatch(ENV_NAME_PATTERN, said):
+        found = Journal.of(town.model_copy(update={"journal": FromEnvironment(env=said)}))
+    else:
+        raise OdpError("there is no journal", where="--journal", mend=mend)
+    if found.empty():  # a town that has a backup has run: from another one's, no missing act would be named
+        raise OdpError("nothing was ever recorded in this journal", where="--journal", mend=mend)
+    return found
 
 
 def _placed(source: Path, target: Path) -> None:

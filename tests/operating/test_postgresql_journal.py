@@ -147,6 +147,27 @@ def test_a_town_runs_watches_is_backed_up_and_restored(folder: Path, journal: Jo
     assert told["journal"]["state"] == "ok"
 
 
+def test_the_acts_since_a_backup_are_named_from_a_journal_in_postgresql(folder: Path, journal, tmp_path, monkeypatch):
+    def restore(newest: str):
+        words = ["restore", str(made), "--into", str(new), "--journal", newest]
+        return CliRunner().invoke(app, words)
+
+    new = write_town(tmp_path / "neuve", "piscines")  # its own journal is a file
+    town = read_town(folder)
+    list(flow.recorded(town.dataset("piscines"), town, flow.Zones.of(town)))
+    CliRunner().invoke(app, ["backup", str(tmp_path / "kept"), "--town", str(folder)])
+    [made] = backup.complete(tmp_path / "kept")
+    journal.act(Act("piscines", "withdrawal", "dpo@ville.example", "a", "arrêté", datetime.now(UTC), {}))
+    told = restore("ODP_TEST_JOURNAL").output
+    assert "1 acts since then, to be done again" in told
+    assert "withdrawal of piscines by dpo@ville.example: arrêté" in told
+    for wrong, why in (("ODP_NOWHERE", "ODP_NOWHERE is not set"), ("rien.sqlite", "there is no journal"),
+                       ("postgresql://a:b@c/d", "there is no journal")):  # fmt: skip
+        assert why in str(restore(wrong).exception)
+    Journal.at(tmp_path / "autre")
+    assert "nothing was ever recorded" in str(restore(str(tmp_path / "autre/journal.sqlite")).exception)
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [
