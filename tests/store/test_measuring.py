@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,11 +34,11 @@ def test_a_growing_file_has_the_hash_of_the_whole_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("least", [0, 500_000, len(LINES)])
 def test_a_growing_file_is_compressed_to_the_bytes_of_one_go(tmp_path: Path, least: int) -> None:
     packed = written_in_bits(tmp_path / "a.csv", least).packed()
-    at_once = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=at_once, mtime=0, compresslevel=1) as file:
-        file.write(LINES)
-    assert (tmp_path / "a.csv.gz").read_bytes() == at_once.getvalue()
-    assert packed == stored(tmp_path / "a.csv.gz")
+    (tmp_path / "once").mkdir()
+    with ThreadPoolExecutor(2) as readers, Growing(tmp_path / "once/a.csv", readers, 0) as at_once:
+        (tmp_path / "once/a.csv").write_bytes(LINES)
+    assert packed == stored(tmp_path / "a.csv.gz") == at_once.packed()
+    assert gzip.decompress((tmp_path / "a.csv.gz").read_bytes()) == LINES
 
 
 def test_what_stays_small_is_not_compressed(tmp_path: Path) -> None:
