@@ -95,28 +95,37 @@ def http_server() -> Iterator[Server]:
         thread.join()
 
 
-@contextmanager
-def tls_server(folder: Path, days: int = 1) -> Iterator[tuple[Server, Path]]:
-    """A server, and its certificate for `localhost`, which nobody else signed and which ends in so many days."""
+def certificate(folder: Path, *names: str, days: int = 1) -> tuple[ssl.SSLContext, Path]:
+    """What a server with a certificate for `names` needs, which nobody else signed and which ends in so many days.
+
+    And the file with the certificate, for those who trust it.
+    """
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days)
-    certificate = (
+    made = (
         x509.CertificateBuilder(name, name, key.public_key(), 1, end - datetime.timedelta(7), end)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=True)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(private + certificate.public_bytes(pem))
-    (folder / "ca.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(private + made.public_bytes(pem))
+    (folder / "ca.pem").write_bytes(made.public_bytes(pem))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "key.pem")
+    return context, folder / "ca.pem"
+
+
+@contextmanager
+def tls_server(folder: Path, days: int = 1) -> Iterator[tuple[Server, Path]]:
+    """A server, and its certificate for `localhost`, which nobody else signed and which ends in so many days."""
+    context, authority = certificate(folder, "localhost", days=days)
     with Server() as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield server, folder / "ca.pem"
+        yield server, authority
         server.shutdown()
         thread.join()
 

@@ -25,7 +25,7 @@ class Channel(Closed):
     """One way to reach people, in the words of the library Apprise."""
 
     url: FromEnvironment
-    """The Apprise address, such as `mattermost://…`, which holds secrets: `{env: ODP_ALERT_TEAM}`."""
+    """The Apprise address, such as `mmosts://…`, which holds secrets: `{env: ODP_ALERT_TEAM}`."""
     next: str | None = None
     """The channel or mail address that takes over when this one does not deliver."""
 
