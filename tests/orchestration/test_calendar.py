@@ -35,8 +35,11 @@ def test_each_night_runs_once_where_the_clock_changes(tmp_path, cron, change):
     assert {night.hour for night in nights} <= {int(cron.split()[1]), 3}
 
 
-def test_after_three_days_off_the_night_runs_once(tmp_path: Path, monkeypatch):
-    folder = write_town(tmp_path, "piscines")
+def test_after_three_days_off_the_night_and_every_other_calendar_run_once(tmp_path: Path, monkeypatch):
+    folder = write_town(tmp_path, "piscines", "patinoires", "stades")
+    for name, cron in (("patinoires", "*/30 * * * *"), ("stades", "30 6 * * *")):
+        file = folder / f"assets/sports/{name}.yaml"
+        file.write_text(file.read_text() + f"schedule: '{cron}'\n")
     monkeypatch.setenv("ODP_TOWN", str(folder))
     target = ModuleTarget("odpipeline.orchestration.definitions", None, str(folder), "town")
     evening = datetime(2026, 11, 20, 20, tzinfo=UTC)
@@ -48,7 +51,9 @@ def test_after_three_days_off_the_night_runs_once(tmp_path: Path, monkeypatch):
         for now in (evening, evening + timedelta(days=3), evening + timedelta(days=3, hours=1)):
             list(launch_scheduled_runs(workspace, logger, now, {}))
         nights = [run.tags["odp/night"] for run in instance.get_runs(dg.RunsFilter(job_name="nightly"))]
+        frequent = [run.tags["odp/dataset"] for run in instance.get_runs(dg.RunsFilter(job_name="frequent"))]
     assert nights == ["2026-11-23"]
+    assert sorted(frequent) == ["patinoires", "stades"]  # those of the hour after find the first still waiting
 
 
 @pytest.mark.parametrize(
