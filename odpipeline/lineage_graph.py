@@ -106,30 +106,25 @@ def of_dataset(dataset: Dataset, town: Town) -> Graph:
 
 
 def of_column(dataset: Dataset, column: str, town: Town) -> Graph:
-    """What the field `column` comes from, what is done to it, and what it goes into.
+    """What the field `column` comes from, what is done to it, what it goes into, and what is checked against it.
 
     Raises: OdpError when the dataset has no such field, neither delivered, declared nor published.
     """
-    graph, source = Graph(), _source(Graph(), dataset, town)
-    found = [one for one in lineage.of(dataset) if column in (one.column, *one.delivered)]
+    graph = Graph()
     delivered = {given: one.name for one, given in dataset.delivered_fields}
+    found = [one for one in lineage.of(dataset) if column in (one.column, *one.delivered)]
     for one in found:
         here = graph.node(f"column:{dataset.id}.{one.column}", f"{dataset.id}.{one.column}")
         for name in one.delivered:
-            whence = graph.node(f"{source}.{name}", f"delivered “{name}”")
-            graph.edge(whence, here, one.transformation)
+            graph.edge(_as_delivered(graph, dataset, name, town), here, one.transformation)
         for file in _files(dataset):
             graph.edge(here, graph.node(f"file:{file}", file))
-        for other in town.datasets:
-            for key in other.foreign_keys:
-                if key.dataset == dataset.id and one.column in key.references:
-                    name = key.fields[key.references.index(one.column)]
-                    target = graph.node(f"column:{other.id}.{name}", f"{other.id}.{name}")
-                    graph.edge(here, target, "checked against it")
+        _public(graph, here)
+        _referring_columns(graph, dataset, one.column, town)
     declared = {f.name: f for f in dataset.fields}
     if not found and (column in declared or column in delivered):
         name = column if column in declared else delivered[column]
-        whence = graph.node(f"{source}.{column}", f"delivered “{column}”")
+        whence = _as_delivered(graph, dataset, column, town)
         graph.edge(whence, graph.node("dropped", f"{dataset.id}.{name} is not published"), "dropped")
     if not graph.nodes:
         known = ", ".join(one.column for one in lineage.of(dataset))
@@ -155,8 +150,36 @@ def of_system(name: str, town: Town) -> Graph:
 
 
 def hit_by(dataset: Dataset, town: Town) -> list[str]:
-    """The datasets that refer to `dataset`, in the order of their identifiers."""
+    """The datasets that refer to `dataset` itself, in the order of their identifiers."""
     return [other.id for other in town.datasets if any(key.dataset == dataset.id for key in other.foreign_keys)]
+
+
+def _as_delivered(graph: Graph, dataset: Dataset, column: str, town: Town) -> str:
+    """The delivered `column`, below the system that delivers it; its id."""
+    source = _source(graph, dataset, town)
+    name = graph.node(f"{source}.{column}", f"delivered “{column}”")
+    graph.edge(source, name)
+    return name
+
+
+def _referring_columns(graph: Graph, dataset: Dataset, column: str, town: Town) -> None:
+    """The columns that are checked against this one, and those that are checked against them."""
+    here = f"column:{dataset.id}.{column}"
+    for other in town.datasets:
+        for key in other.foreign_keys:
+            if key.dataset == dataset.id and column in key.references:
+                name = key.fields[key.references.index(column)]
+                known = f"column:{other.id}.{name}" in graph.nodes
+                target = graph.node(f"column:{other.id}.{name}", f"{other.id}.{name}")
+                graph.edge(here, target, "checked against it")
+                if not known:
+                    _referring_columns(graph, other, name, town)
+
+
+def _public(graph: Graph, published: str) -> None:
+    """Below what is published, the catalogue and the portal."""
+    graph.edge(published, graph.node("catalogue", "catalogue"))
+    graph.edge("catalogue", graph.node("portal", "portal"))
 
 
 def _source(graph: Graph, dataset: Dataset, town: Town) -> str:
@@ -177,15 +200,22 @@ def _downstream(graph: Graph, dataset: Dataset, town: Town) -> None:
     published = f"dataset:{dataset.id}/published"
     for file in _files(dataset):
         graph.edge(published, graph.node(f"file:{file}", file))
-    graph.edge(published, graph.node("catalogue", "catalogue"))
-    graph.edge("catalogue", graph.node("portal", "portal"))
+    _public(graph, published)
     if dataset.series:
         graph.edge(published, graph.node(f"series:{dataset.series.id}", f"series {dataset.series.id}"))
+    _referring(graph, dataset, town, {dataset.id})
+
+
+def _referring(graph: Graph, dataset: Dataset, town: Town, seen: set[str]) -> None:
+    """The datasets that refer to `dataset`, and those that refer to them; `seen` are those that were followed."""
     for name in hit_by(dataset, town):
         other = town.dataset(name)
         keys = [key for key in other.foreign_keys if key.dataset == dataset.id]
         how = "; ".join(f"{', '.join(key.fields)} checked against it" for key in keys)
-        graph.edge(published, _stage(graph, other, "published"), how)
+        graph.edge(f"dataset:{dataset.id}/published", _stage(graph, other, "published"), how)
+        if name not in seen:
+            seen.add(name)
+            _referring(graph, other, town, seen)
 
 
 def _files(dataset: Dataset) -> list[str]:

@@ -88,14 +88,38 @@ quartiers published
 
 def test_a_column_is_followed_from_what_was_delivered_with_what_is_done_to_it(folder: Path) -> None:
     text = odp(folder, "lineage", "aides.quartier").stdout
-    assert text.startswith("delivered “quartier”\n  → aides.quartier  [read as string, generalised to the first 2")
+    assert text.startswith(
+        "system social: Logiciel social\n  → delivered “quartier”\n    → aides.quartier  [read as string, generalised"
+    )
+    assert text.endswith("      → aides.csv\n      → aides.parquet\n      → catalogue\n        → portal\n")
     assert (
-        "delivered “N° dossier”\n  → aides.double  [computed as dossier * 2]"
+        "  → delivered “N° dossier”\n    → aides.double  [computed as dossier * 2]"
         in odp(folder, "lineage", "aides.double").stdout
     )
     assert odp(folder, "lineage", "aides.N° dossier").stdout.count("→ aides.d") == 2
-    assert odp(folder, "lineage", "aides.nom").stdout == "delivered “nom”\n  → aides.nom is not published  [dropped]\n"
+    assert odp(folder, "lineage", "aides.nom").stdout.endswith(
+        "  → delivered “nom”\n    → aides.nom is not published  [dropped]\n"
+    )
     assert "→ aides.quartier  [checked against it]" in odp(folder, "lineage", "quartiers.code").stdout
+
+
+def test_who_refers_to_who_refers_is_followed_to_the_end_and_round_no_circle(folder: Path) -> None:
+    def refers(name: str, to: str, column: str, there: str) -> None:
+        key = f"foreign_keys: [{{fields: [{column}], dataset: {to}, references: [{there}]}}]\n"
+        text = QUARTIERS.replace("depot/quartiers", f"depot/{name}").replace("{name: code", f"{{name: {column}")
+        (folder / f"assets/sports/{name}.yaml").write_text(text.replace("[code]", f"[{column}]") + key)
+
+    refers("ecoles", "quartiers", "quartier", "code")
+    refers("classes", "ecoles", "ecole", "quartier")
+    refers("quartiers", "classes", "code", "ecole")  # and round again
+    text = odp(folder, "lineage", "ecoles").stdout
+    assert "→ classes published  [ecole checked against it]" in text
+    assert "→ quartiers published  [code checked against it]" in text
+    assert "→ aides published  [quartier checked against it]" in text
+    column = odp(folder, "lineage", "ecoles.quartier", "--json").stdout
+    assert {"column:classes.ecole", "column:quartiers.code", "column:aides.quartier"} <= {
+        node["id"] for node in json.loads(column)["nodes"]
+    }
 
 
 def test_what_is_hit_when_a_system_changes(folder: Path) -> None:
@@ -117,6 +141,7 @@ def test_what_is_hit_when_a_system_changes(folder: Path) -> None:
         (["aide"], "the town has: aides, quartiers"),
         (["--system", "rien"], "these deliver something: files, social"),
         ([], "odp lineage parkings"),
+        (["aides."], "name one, aides.COLUMN, or leave out the dot"),
         (["aides", "--system", "social"], "odp lineage parkings"),
     ],
 )

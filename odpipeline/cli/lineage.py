@@ -39,6 +39,9 @@ def lineage(
 
 
 def _asked(what: str, town: Town) -> graphs.Graph:
-    dataset, _, column = what.partition(".")
+    dataset, dot, column = what.partition(".")
     found = town.dataset(dataset)
+    if dot and not column:
+        raise OdpError("the dot says that a column follows, and none does", where=what,
+                       mend=f"name one, {dataset}.COLUMN, or leave out the dot for the whole dataset")  # fmt: skip
     return graphs.of_column(found, column, town) if column else graphs.of_dataset(found, town)
