@@ -2,16 +2,20 @@
 
 A night of a generated town, then: what Dagster's storage grew by, what the purge leaves of it and how long it takes, a
 backup of everything, a look of `odp doctor`, and one scrape of the numbers. `incidents` instead of a number measures
-the watch alone: 10,000 runs that fail or do not, and a round after each hundred.
+the watch alone: 10,000 runs that fail or do not, and a round after each hundred. `workers` measures the same night on
+one machine without Celery, with one worker and with two: Redis, journal and Dagster's storage in PostgreSQL.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -85,6 +89,75 @@ def incidents(runs: int = 10_000, datasets: int = 300) -> None:
         _timed(f"one more round, {datasets} datasets", lambda: watch(town, now))
 
 
+WORKERS_TOWN = """
+journal: {env: ODP_JOURNAL_URL}
+"""
+CELERY = "night: {executor: celery, broker: {env: ODP_BROKER_URL}}\n"
+
+
+def workers(datasets: int = 40) -> None:
+    """An all-changed night of `datasets` without Celery, with one worker of one process, and with two."""
+    from tests.servers import a_database, postgresql, redis
+
+    with tempfile.TemporaryDirectory(prefix="odp-bench-") as temporary, postgresql() as server, redis() as broker:
+        folder = Path(temporary)
+        make_town(folder, datasets)
+        alone = (folder / "town.yaml").read_text() + WORKERS_TOWN
+        storage = "storage: {postgres: {postgres_url: {env: ODP_DAGSTER_URL}}}"
+        lines = (folder / "dagster.yaml").read_text().splitlines()
+        said = "\n".join(storage if line.startswith("storage:") else line for line in lines)
+        (folder / "dagster.yaml").write_text(said)
+        os.environ |= {
+            "ODP_TOWN": str(folder), "DAGSTER_HOME": str(folder), "ODP_BENCH_LOG": str(folder / "log"),
+            "ODP_JOURNAL_URL": a_database(server), "ODP_BROKER_URL": broker,
+            "ODP_DAGSTER_URL": a_database(server).replace("postgresql:", "postgresql+psycopg2:"),
+        }  # fmt: skip
+        for night, (told, declared, count) in enumerate(
+            (("the first, to begin with", alone, 0), ("no Celery, two processes", alone, 0),
+             ("one worker", alone + CELERY, 1), ("two workers", alone + CELERY, 2)), 1,
+        ):  # fmt: skip
+            (folder / "town.yaml").write_text(declared)
+            deliver(folder, datasets, night)
+            with ExitStack() as running:
+                for number in range(count):
+                    running.enter_context(_worker(folder, number))
+                _all_answer(folder, count)
+                spent = cost("benchmarks.orchestration", "night").wall_seconds
+            from odpipeline import flow
+            from odpipeline.declaration import read_town
+
+            town = read_town(folder)
+            made = {flow.Zones.of(town).store.current(dataset.id).version for dataset in town.datasets}
+            assert made == {night}, "a dataset was not published"
+            print(f"{told:36} {spent:7.1f} s  {spent / datasets:6.3f} s a dataset")
+
+
+@contextmanager
+def _worker(folder: Path, number: int) -> Iterator[None]:
+    command = [sys.executable, "-m", "celery", "-A", "odpipeline.orchestration.worker", "worker", "-Q", "dagster",
+               "--concurrency", "1", "-n", f"w{number}@%h"]  # fmt: skip
+    with (folder / "workers.log").open("ab") as said:
+        process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=said, start_new_session=True)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _all_answer(folder: Path, count: int) -> None:
+    """Wait until `count` workers answer."""
+    from dagster_celery.make_app import make_app
+
+    from odpipeline.declaration import read_town
+    from odpipeline.orchestration.scaling import worker_settings
+
+    if count:
+        app = make_app(worker_settings(read_town(folder)))
+        while len(app.control.ping(timeout=2)) < count:
+            pass
+
+
 def _timed(name: str, work: Callable[[], object]) -> None:
     started = time.perf_counter()
     work()
@@ -98,5 +171,7 @@ def _size(folder: Path) -> int:
 if __name__ == "__main__":
     if sys.argv[1:] == ["incidents"]:
         incidents()
+    elif sys.argv[1:] == ["workers"]:
+        workers()
     else:
         main(int(sys.argv[1]) if sys.argv[1:] else 300)

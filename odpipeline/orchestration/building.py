@@ -48,7 +48,8 @@ def definitions(town: Town) -> dg.Definitions:
         description="One dataset from source to release, lightly: for calendars of its own, and for dropped files. "
         "In the launchpad, `capture` runs it from a kept capture instead.",
     )
-    by_period = periodical.jobs(town, by_name, besides, _QUIET)
+    alone = night_executor(town) if town.night.broker else dg.in_process_executor
+    by_period = periodical.jobs(town, by_name, alone, besides, _QUIET)
     public = dg.define_asset_job(
         "public_pages",
         selection=dg.AssetSelection.assets(CATALOGUE, PORTAL),

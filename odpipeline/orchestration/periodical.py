@@ -18,7 +18,6 @@ from odpipeline.declaration.periods import NAMES, PeriodKind
 from odpipeline.declaration.town import Town
 from odpipeline.landing import Capture
 from odpipeline.orchestration.keys import TRIGGER_TAG, asset_key
-from odpipeline.orchestration.scaling import night_executor
 from odpipeline.sources import periodical
 
 Job = Any
@@ -54,7 +53,11 @@ def job_name(dataset: Dataset) -> str:
 
 
 def jobs(
-    town: Town, assets: dict[str, dg.AssetsDefinition], without: dg.AssetSelection, config: dict[str, Any]
+    town: Town,
+    assets: dict[str, dg.AssetsDefinition],
+    executor: dg.ExecutorDefinition,
+    without: dg.AssetSelection,
+    config: dict[str, Any],
 ) -> dict[str, Job]:
     """One job for each kind of periods in `town`, by its name, `without` what else would join; `assets`: by dataset."""
     named: dict[str, list[Dataset]] = {}
@@ -65,7 +68,7 @@ def jobs(
         name: dg.define_asset_job(
             name,
             selection=dg.AssetSelection.assets(*(assets[dataset.id] for dataset in datasets)) - without,
-            executor_def=night_executor(town) if town.night.broker else dg.in_process_executor,
+            executor_def=executor,
             config=config,
             description=f"One dataset that is delivered period by period, from source to release: "
             f"{', '.join(dataset.id for dataset in datasets)}.",
