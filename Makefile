@@ -15,7 +15,7 @@ ui: $(VENV)/ready        ## Dagster on loopback, with the sample town's systems 
 	$(BIN)/python -m tests.simulators --night $(NIGHT) -- $(BIN)/odp ui
 
 test: $(VENV)/ready      ## the tests, on all cores
-	$(BIN)/python -m pytest -n auto --dist loadfile -q
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -q
 
 lint: $(VENV)/ready      ## style, types, layers, code location
 	$(BIN)/ruff check .

@@ -12,6 +12,26 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many process
 settings.register_profile("odp", deadline=None)  # two cores do much at once: no test is about time
 settings.load_profile("odp")
 
+_LONG = (
+    "orchestration/test_scaling.py", "store/test_every_change.py", "orchestration/test_night.py",
+    "monitoring/test_watch.py", "store/test_bucket.py", "conform/test_geographic.py", "conform/test_dirt.py",
+    "privacy/test_residual_scan.py", "test_canaries.py", "privacy/test_tables.py", "conform/test_quarantine.py",
+)  # fmt: skip
+"""Files that take longest: begun first, so that no worker is still at one when the others have ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files of `_LONG` first, the others as they were."""
+    first = {Path(__file__).parent / name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: first.get(item.path, len(first)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: they wait for disks and servers a good part of their time."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 _REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 

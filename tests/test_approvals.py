@@ -2,9 +2,6 @@
 
 import getpass
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -15,6 +12,7 @@ from odpipeline.declaration import read_town
 from odpipeline.errors import ApprovalRefused, DeclarationErrors, OdpError
 from odpipeline.landing import sealing
 from odpipeline.orchestration.building import definitions
+from tests import commands
 from tests.towns import PISCINES, TOWN, deliver, published_bytes, write_town
 
 APPROVED = PISCINES + "approval: dpo\nauthor: ingenieur@ville.example\n"
@@ -217,10 +215,11 @@ def test_an_approval_that_nobody_could_give_is_a_fault_of_the_declaration(tmp_pa
         read_town(tmp_path)
 
 
-def test_the_commands_hold_show_and_publish(folder, tmp_path):
+def test_the_commands_hold_show_and_publish(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
     def odp(*words):
-        command = [sys.executable, "-m", "odpipeline.cli", *words, "--town", str(folder)]
-        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+        return commands.odp(*words, "--town", str(folder))
 
     held = odp("run", "--json")
     assert held.returncode == 5

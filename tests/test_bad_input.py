@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.errors import DeclarationErrors, OdpError
 from odpipeline.journal import RunRecord
+from tests.commands import odp
 from tests.towns import PISCINES, deliver, published_bytes, write_town
 
 GOOD = "jour,piscine,entrees\n" + "".join(f"2026-10-{n + 1:02},Bassin,{n}\n" for n in range(20))
@@ -214,9 +214,7 @@ def test_unreadable_yaml_unknown_key_and_bad_suite_stop_before_any_run(piscines,
     folder, before = piscines
     (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text(text.replace("NAME", "piscines"))
-    ended = subprocess.run(
-        [sys.executable, "-m", "odpipeline.cli", "run", "--town", str(folder)], capture_output=True, text=True
-    )
+    ended = odp("run", "--town", str(folder))
     assert ended.returncode == 1
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr

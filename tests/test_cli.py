@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import odp
 from tests.towns import deliver, write_town
 
 
-def odp(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def typed(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, as a person's shell starts it."""
     return subprocess.run([sys.executable, "-m", "odpipeline.cli", *words], capture_output=True, text=True, cwd=cwd)
 
 
@@ -20,8 +22,8 @@ def odp(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new town from `odp init`, run once."""
     folder = tmp_path_factory.mktemp("init") / "ville"
-    assert odp("init", str(folder)).returncode == 0
-    ran = odp("run", cwd=folder)
+    assert typed("init", str(folder)).returncode == 0
+    ran = typed("run", cwd=folder)
     assert (ran.returncode, ran.stderr) == (0, "notice: the private zone is not encrypted; see `odp key --help`\n")
     return folder
 
@@ -75,7 +77,7 @@ def test_an_unknown_dataset_names_the_known_ones(town):
 
 
 def test_no_town_here_says_what_to_do(tmp_path):
-    ended = odp("check", cwd=tmp_path)
+    ended = typed("check", cwd=tmp_path)
     assert ended.returncode == 1
     assert "odp init" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -101,6 +103,6 @@ def test_accept_takes_no_word_for_a_hash(town):
 def test_a_failed_run_has_its_own_exit_status(tmp_path):
     folder = write_town(tmp_path, "piscines")
     (folder / "depot/piscines.csv").unlink()
-    ended = odp("run", cwd=folder)
+    ended = typed("run", cwd=folder)
     assert ended.returncode == 4
     assert "Traceback" not in ended.stderr

@@ -8,39 +8,13 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from odpipeline.cli import main
 from odpipeline.landing import sealing
+from tests.commands import odp
 from tests.towns import deliver, write_town
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended in this process."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def odp(*words: str, cwd: Path = Path()) -> Done:
-    """A command as typed in the folder `cwd`, in this process: each would otherwise load everything anew."""
-    with redirect_stdout(StringIO()) as said, redirect_stderr(StringIO()) as complained, chdir(cwd):
-        typed, sys.argv = sys.argv, ["odp", *words]
-        try:
-            main()
-        except SystemExit as end:
-            return Done(int(end.code or 0), said.getvalue(), complained.getvalue())
-        finally:
-            sys.argv = typed
-    raise AssertionError("a command ends with its exit status")
-
 
 PLANTED = "douze\x1b[2JPlante-Ici\u00a0"
 

@@ -1,15 +1,13 @@
 """`odp suite --propose` and `--try`: what the kept captures suggest, and what today's suite would have refused."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from odpipeline import flow, profiling, quality
 from odpipeline.declaration import read_town
 from odpipeline.errors import OdpError
+from tests import commands
 from tests.towns import write_town
 
 MARCHES = """
@@ -159,12 +157,12 @@ def test_without_a_capture_it_says_to_fetch_one(folder):
         profiling.proposed(dataset, zones)
 
 
-def test_the_commands_speak_to_people_and_to_machines(folder):
+def test_the_commands_speak_to_people_and_to_machines(folder, monkeypatch):
     nights(folder, 1)
+    monkeypatch.setenv("COLUMNS", "200")
 
     def odp(*words):
-        command = [sys.executable, "-m", "odpipeline.cli", "suite", "marches", "--town", str(folder), *words]
-        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+        return commands.odp("suite", "marches", "--town", str(folder), *words)
 
     assert "expect_column_values_to_be_valid_siret" in odp("--propose").stdout
     said = json.loads(odp("--propose", "--json").stdout)
