@@ -182,6 +182,19 @@ def test_what_came_once_is_announced_again_when_it_comes_again(town: Town) -> No
     assert not again.held
 
 
+def test_a_yes_before_the_announced_day_counts_after_it(town: Town) -> None:
+    town.declare((town.root / "assets/sports/arbres.yaml").read_text() + "approval: dpo\nauthor: moi@ville.example\n")
+    town.accept(town.run())
+    held = town.run()
+    assert isinstance(held, Verdict)
+    assert held.held
+    said = (town.town.dpo, "vu")
+    assert flow.approve(town.town.dataset("arbres"), town.town, town.zones, held.content_hash, *said) is None
+    assert town.zones.store.current("arbres").version == 1  # type: ignore[union-attr]
+    town.let(None)
+    assert isinstance(town.run(), Release)
+
+
 def test_a_wait_that_was_announced_is_no_incident(town: Town) -> None:
     def causes() -> list[str]:
         found = looking.look(town.town, town.zones, Records(town.zones.journal), datetime.now(UTC))

@@ -53,7 +53,9 @@ def look(town: Town, zones: Zones, records: Records, now: datetime) -> list[Prob
                 found.append(problem)
     found += [_of_system(subject, suffering, town) for subject, suffering in down.items()]
     suffers = {name for problem in found for name in problem.datasets}
-    found += _of_releases(town, Sightings(zones, records, ended, now), suffers)
+    found += _of_releases(
+        town, Sightings([dataset.id for dataset in town.datasets], zones, records, ended, now), suffers
+    )
     for dataset in town.datasets:
         found += _slow(dataset, ended.get(dataset.id), zones)
     return _ours(found) + list(_disks(town, now))

@@ -10,7 +10,7 @@ longest, a sixtieth of all. A store that does not answer is noticed by one quest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,15 +25,17 @@ _ROUNDS = 60
 
 @dataclass
 class Sightings:
-    """What is known of the releases at `now`, where the newest runs are `ended`."""
+    """What is known of the releases of `datasets` at `now`, where the newest runs are `ended`."""
 
+    datasets: Collection[str]
     zones: Zones
     records: Records
     ended: Mapping[str, RunRecord]
     now: datetime
 
     def __post_init__(self) -> None:
-        self._known = self.records.sightings()
+        known = self.records.sightings()
+        self._known = {name: known[name] for name in self.datasets if name in known}
         self._acted = {act.dataset for act in self.zones.journal.acts_since(self.now - _HOUR)}
         oldest = sorted(self._known, key=lambda name: self._known[name].seen_at)
         self._turn = set(oldest[: -(-len(oldest) // _ROUNDS)])

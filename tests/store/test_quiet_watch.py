@@ -112,6 +112,8 @@ def test_a_promise_that_breaks_in_a_quiet_time_is_noticed_and_what_mends_it_too(
 
 def test_what_a_hand_broke_is_met_within_the_hour_and_told_until_it_is_mended(watched: Watched) -> None:
     watched.look()
+    (watched.root / "assets/sports/jeu-0.yaml").unlink()  # what is declared no more is nobody's turn
+    watched.town = read_town(watched.root)
     backend, key = watched.zones.store.backend, "datasets/jeu-2/versions/1/release.json"
     content = backend.read(key)
     assert content is not None
