@@ -123,7 +123,7 @@ def compare(
                 order = columns([*(key if by_key else shared), "_change"])
                 ordered = f"SELECT * FROM changes ORDER BY {order}"
                 connection.execute(f"COPY ({ordered}) TO {literal(rows)} (FORMAT parquet, COMPRESSION zstd)")
-            drift = _drift(connection, _touched(shared, counts, cells if by_key else None))
+            drift = _drift(connection, _touched(connection, shared, counts, cells if by_key else None))
     except duckdb.Error as error:
         raise StoreError(
             f"the two versions cannot be compared ({type(error).__name__})",
@@ -196,16 +196,24 @@ def _as_multiset(connection: duckdb.DuckDBPyConnection, shared: Sequence[str]) -
 
 
 def _touched(
-    shared: Mapping[str, str], counts: tuple[int, int, int], cells: Mapping[str, int] | None
-) -> dict[str, str]:
-    """The columns whose sums can be others now, with their types: no other one needs to be read again.
+    connection: duckdb.DuckDBPyConnection, shared: Mapping[str, str], counts: tuple[int, int, int],
+    cells: Mapping[str, int] | None,
+) -> dict[str, str]:  # fmt: skip
+    """The columns whose measures can be others now, with their types: no other one needs to be read again, and whole.
 
-    `cells` are the changed cells by column, when rows were told apart by a key.
+    `cells` are the changed cells by column, when rows were told apart by a key: then the view `changes` is short.
     """
-    if not any(counts):
-        return {}
-    whole = cells is None or counts[0] or counts[1]
-    return {name: kind for name, kind in shared.items() if whole or name in (cells or {})}
+    if cells is None or not any(counts):
+        return dict(shared) if any(counts) else {}
+    came, went = (f"_change IN ('{one}', '{other}')" for one, other in (("added", "after"), ("removed", "before")))
+    moved = [f"count_if({quote(n)} IS NULL AND {came}) <> count_if({quote(n)} IS NULL AND {went})" for n in shared]
+    missing = connection.execute(f"SELECT {', '.join(moved)} FROM changes").fetchone() or ()
+    every = counts[0] or counts[1]
+    return {
+        name: kind
+        for (name, kind), other in zip(shared.items(), missing, strict=True)
+        if other or (kind in _NUMBERS and (every or name in cells))
+    }
 
 
 def _drift(connection: duckdb.DuckDBPyConnection, shared: Mapping[str, str]) -> dict[str, dict[str, tuple[Any, Any]]]:

@@ -87,6 +87,28 @@ def test_applied_to_the_old_version_it_gives_the_new_one(old: Rows, new: Rows, t
         told = Counter(what for (what, *_), count in changed.items() for _ in range(count))
         assert (told["added"], told["removed"], told["after"]) == (found.added, found.removed, found.changed)
         assert (found.kind == "nothing") == (Counter(before) == Counter(after))
+        assert found.drift == drift(before, after)
+
+
+def drift(before: Rows, after: Rows) -> dict[str, Any]:
+    """What is told of columns, from all of their cells."""
+    told: dict[str, Any] = {}
+    for place, name in enumerate(("id", "nom", "prix")):
+        sides = [measures([row[place] for row in side]) for side in (before, after)]
+        if moved := {what: (sides[0][what], sides[1][what]) for what in sides[0] if sides[0][what] != sides[1][what]}:
+            told[name] = {what: both for what, both in moved.items() if name != "nom" or what == "missing"}
+    return {name: moved for name, moved in told.items() if moved}
+
+
+def measures(cells: list[Any]) -> dict[str, Any]:
+    there = [cell for cell in cells if cell is not None and not isinstance(cell, str)]
+    return {
+        "missing": sum(cell is None for cell in cells),
+        "sum": sum(there) if there else None,
+        "mean": round(sum(there) / len(there), 6) if there else None,
+        "minimum": min(there, default=None),
+        "maximum": max(there, default=None),
+    }
 
 
 def test_what_only_one_of_them_has_is_a_change_of_the_schema_and_not_of_every_row(tmp_path: Path) -> None:
