@@ -1,5 +1,6 @@
 """A whole night through `odp run --night`: lots, hard deaths, and one line a dataset."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -7,8 +8,10 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from odpipeline.journal import DIED, Journal
+from odpipeline.orchestration.night import _PRELOAD
 from tests.towns import deliver, write_town
 
 DIES = """
@@ -69,3 +72,8 @@ def test_a_hard_death_costs_one_dataset_and_an_unchanged_night_costs_no_run(tmp_
         assert instance.get_materialized_partitions(dg.AssetKey(["entrees", "published"])) == {"2026-08", "2026-10"}
         captured = instance.get_latest_materialization_event(dg.AssetKey(["piscines", "captured"]))
     assert captured.asset_materialization.metadata["delivery"].value == "same SHA-256"
+
+
+@pytest.mark.parametrize("name", _PRELOAD)
+def test_what_is_loaded_once_for_all_datasets_is_there(name):
+    assert importlib.util.find_spec(name) is not None
