@@ -234,13 +234,13 @@ class Journal:
 
     def _widen(self) -> None:
         """Give the tables of an earlier version the columns that came since; each may be empty."""
-        known = inspect(self._engine)
-        for table in METADATA.sorted_tables:
-            there = {column["name"] for column in known.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in there:
-                    kind = column.type.compile(self._engine.dialect)
-                    with self._engine.begin() as connection:
+        with self._engine.begin() as connection:
+            known = inspect(connection)
+            for table in METADATA.sorted_tables:
+                there = {column["name"] for column in known.get_columns(table.name)}
+                for column in table.columns:
+                    if column.name not in there:
+                        kind = column.type.compile(connection.dialect)
                         connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
 
     @classmethod
