@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -73,8 +74,8 @@ def header(cells: list[list[str | None]], dataset: Dataset) -> list[str]:
             # A cell merged to the right has something beneath itself; one merged downwards has not.
             row[place] = row[place] or (row[place - 1] if below[place] and below[place - 1] else "")
     names = [re.sub(r"\s+", " ", " ".join(dict.fromkeys(filter(None, column)))) for column in zip(*rows, strict=True)]
-    folded = [name.casefold() for name in names if name]
-    if twice := sorted({name for name in names if name and folded.count(name.casefold()) > 1}):
+    folded = Counter(name.casefold() for name in names if name)
+    if twice := sorted({name for name in names if folded[name.casefold()] > 1}):
         raise ConformError(
             f"the delivery has two columns called {', '.join(twice)}",
             where=dataset.place("source"),

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from odpipeline.conform import Conformed, conform
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.duck import DuckSettings
+from odpipeline.duck import DuckSettings, connect
 from odpipeline.landing import Capture
 
 LINES = {(): 1, ("source",): 3, ("format",): 4, ("format", "encoding"): 4, ("fields",): 7}
@@ -39,7 +38,7 @@ def declared(fields: Any, **said: Any) -> Dataset:
 
 def _read(query: str) -> list[tuple[Any, ...]]:
     """The rows, on a connection of their own: the shared one remembers pieces of a file that was written over since."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         return connection.execute(query).fetchall()
 
 

@@ -9,12 +9,11 @@ import threading
 import zipfile
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from odpipeline import flow
 from odpipeline.declaration import read_town
-from odpipeline.duck import spatial
+from odpipeline.duck import connect, spatial
 from odpipeline.errors import ConformError
 from odpipeline.store import Release
 from tests.towns import write_town
@@ -31,7 +30,7 @@ def written(tmp_path):
     def write(driver, ending, crs="EPSG:2154", shapes=("POINT(652000 6862000)", "POINT(652100 6862100)")):
         folder = tmp_path / "gdal"
         folder.mkdir()
-        with duckdb.connect() as connection:
+        with connect() as connection:
             spatial(connection)
             rows = ", ".join(f"('Hôtel {n}', {n}, ST_GeomFromText('{shape}'))" for n, shape in enumerate(shapes))
             srs = f", SRS '{crs}'" if crs else ""

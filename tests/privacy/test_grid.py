@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,7 +35,7 @@ def _dataset(least: int = 3, **changes: Any) -> Dataset:
 
 def _squares(folder: Path, points: list[Point | None], duck: DuckSettings, least: int = 3) -> list[str | None]:
     """The published square of each point, in no order of its own."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute("CREATE TABLE r (_row BIGINT, position VARCHAR)")
         for row, point in enumerate(points):
             connection.execute("INSERT INTO r VALUES (?, ?)", [row, f"{point[0]}, {point[1]}" if point else None])

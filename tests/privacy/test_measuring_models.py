@@ -7,12 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from odpipeline.duck import DuckSettings
+from odpipeline.duck import DuckSettings, connect
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy import measure
 from odpipeline.verdict import Finding
@@ -34,7 +33,7 @@ ROWS = st.lists(
 def _measured(folder: Path, rows: list[Row], share: float = 0.0, **privacy: Any) -> list[Finding]:
     parquet, csv = folder / "r.parquet", folder / "r.csv"
     (folder / "arbre.csv").write_text("".join(f"{leaf};{group};*\n" for leaf, group in TREE.items()))
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute("CREATE TABLE t (quartier VARCHAR, maladie VARCHAR, revenu BIGINT)")
         for row in rows:
             connection.execute("INSERT INTO t VALUES (?, ?, ?)", row)

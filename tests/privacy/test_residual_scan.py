@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.identifiers import IDENTIFIERS
-from odpipeline.duck import DuckSettings
+from odpipeline.duck import DuckSettings, connect
 from odpipeline.errors import DeclarationErrors, PrivacyError
 from odpipeline.privacy import scan
 from odpipeline.privacy.scan.detectors import DETECTORS
@@ -29,7 +28,7 @@ from tests.towns import PISCINES, write_town
 def _scanned(folder: Path, cells: list[object], kind: str = "VARCHAR", **changes: object) -> dict[str, Finding]:
     """rule → finding of a file with the one column `c`."""
     parquet, csv = folder / "rows.parquet", folder / "rows.csv"
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(f"CREATE TABLE t (c {kind})")
         connection.executemany("INSERT INTO t VALUES (?)", [[cell] for cell in cells])
         connection.execute(f"COPY t TO '{parquet}' (FORMAT parquet)")
@@ -116,7 +115,7 @@ def test_a_name_in_two_columns_is_a_name(tmp_path: Path) -> None:
     parquet, csv = tmp_path / "r.parquet", tmp_path / "r.csv"
     dataset: Dataset = a_dataset("d", fields=[{"name": "prenom"}, {"name": "nom"}], key=[])
     for last, found in (("nom", True), ("total", False)):
-        with duckdb.connect() as connection:
+        with connect() as connection:
             rows = ", ".join(
                 f"('{first}', 'X{n}')" for n, first in enumerate(("Léa", "JEAN-PIERRE", "zoé", "Ibrahima"))
             )

@@ -6,7 +6,6 @@ import itertools
 from collections import Counter
 from pathlib import Path
 
-import duckdb
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.duck import connect
 from odpipeline.errors import DeclarationErrors, PrivacyError, SecretMissing
 from odpipeline.privacy import PRIMARY
 from odpipeline.privacy.tables import audit, written
@@ -39,7 +39,7 @@ def _table(folder: Path, rows: list[Row], **said: object) -> tuple[dict[tuple[st
     """The published cells by label, and whether the audit of the written file holds."""
     target, dataset = folder / "table.parquet", _dataset(**said)
     dataset._root = folder
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute("CREATE TABLE r (quartier VARCHAR, type VARCHAR, siren VARCHAR, montant DOUBLE)")
         for row in rows:
             connection.execute("INSERT INTO r VALUES (?, ?, ?, ?)", row)
@@ -91,7 +91,7 @@ def test_the_p_percent_rule_looks_at_the_second_largest_holder(tmp_path: Path) -
 def test_the_audit_finds_a_cell_that_a_margin_gives_away(tmp_path: Path) -> None:
     dataset, target = _dataset(), tmp_path / "table.parquet"
     _table(tmp_path, _rows(nord_a=1, nord_b=9, sud_a=8, sud_b=7))
-    with duckdb.connect() as connection:
+    with connect() as connection:
         one = "CASE WHEN quartier = 'nord' AND type = 'b' THEN 9 ELSE effectif END AS effectif"
         told = f"SELECT * REPLACE ({one}) FROM '{target}'"
         connection.execute(f"CREATE TABLE told AS {told}")
@@ -171,7 +171,7 @@ def test_rounded_counts_are_neighbouring_multiples_and_add_up(
 
 def test_a_count_that_is_not_rounded_is_found(tmp_path: Path) -> None:
     dataset = _dataset(method="round", base=5)
-    with duckdb.connect() as connection:
+    with connect() as connection:
         for counts, held in (((5, 5, 10), True), ((4, 6, 10), False), ((5, 5, 15), False)):
             cells = zip(("a", "b", "Total"), counts, strict=True)
             rows = ", ".join(f"('{q}', '{t}', {n})" for t, n in cells for q in ("nord", "Total"))

@@ -1,11 +1,10 @@
 import json
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.duck import DuckSettings
+from odpipeline.duck import DuckSettings, connect
 
 FIELDS = [
     {"name": "id", "type": "integer"},
@@ -26,7 +25,7 @@ def rows(tmp_path):
 
     def written(select: str) -> Path:
         target = tmp_path / "rows.parquet"
-        with duckdb.connect() as connection:
+        with connect() as connection:
             connection.execute(f"COPY ({select}) TO '{target}' (FORMAT parquet)")
         return target
 

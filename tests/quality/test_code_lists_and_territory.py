@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from odpipeline import quality
@@ -28,7 +27,7 @@ def _wrong(folder: Path, name: str, cells: list[Any], **arguments: Any) -> int:
 
 def _checked(folder: Path, name: str, cells: list[Any], **arguments: Any) -> Finding:
     file = folder / "rows.parquet"
-    with duckdb.connect() as connection:
+    with connect() as connection:
         kind = "DOUBLE" if isinstance(cells[0], float) else "VARCHAR"
         connection.execute(f"CREATE TABLE t (c {kind})")
         connection.executemany("INSERT INTO t VALUES (?)", [[cell] for cell in cells])
