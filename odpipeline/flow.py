@@ -34,6 +34,7 @@ from odpipeline.lineage_events import LineageEvents
 from odpipeline.privacy import Anonymised
 from odpipeline.progress import Progress
 from odpipeline.quality import QualityReport
+from odpipeline.sources.periodical import Asked
 from odpipeline.store import Release, Staged, StagedFacts, Store, diffing, stage
 from odpipeline.store.choosing import opened
 from odpipeline.verdict import Finding, Verdict
@@ -46,7 +47,8 @@ Stage = Capture | Conformed | QualityReport | Anonymised | Staged | Verdict | Re
 class Zones:
     """Where a town keeps its things: captures, releases, records, what waits for a yes, work folders and tracebacks.
 
-    `seal` closes what stays in the private zone; None when the town names no key.
+    `seal` closes what stays in the private zone; None when the town names no key. `patience_seconds`: how long another
+    run of the same dataset is waited for.
     """
 
     landing: Landing
@@ -57,6 +59,7 @@ class Zones:
     duck: DuckSettings
     waiting: Waiting
     seal: Seal | None = None
+    patience_seconds: float = 0
 
     @property
     def erasures(self) -> Erasures:
@@ -91,7 +94,8 @@ def publication(
     half-way is safe: only the last step touches the public zone, behind the gate.
     Raises: OdpError, naming the dataset; whatever else happens becomes one.
     """
-    with foreseen(dataset, zones.faults, zones.seal), workplace(zones.work, dataset.id, zones.seal) as folder:
+    place = workplace(zones.work, dataset.id, zones.seal, zones.patience_seconds)
+    with foreseen(dataset, zones.faults, zones.seal), place as folder:
         duck = replace(zones.duck, spill=folder / "spill")
         zones.store.ready()
         zones.store.standing(dataset.id)
@@ -240,7 +244,7 @@ def recorded(
     try:
         before = zones.store.current(dataset.id)
         for reached in publication(dataset, town, zones, replay, periods):
-            record = _noted(record, reached, before)
+            record = _noted(record, reached, before, dataset)
             verdict = reached if isinstance(reached, Verdict) else verdict
             told.reached(reached)
             events.reached(reached)
@@ -344,7 +348,9 @@ def sweep(town: Town, zones: Zones) -> list[OdpError]:
             with located(name), workplace(zones.work, name, zones.seal) as folder:
                 if dataset := declared.get(name):
                     current = zones.store.current(name)
-                    zones.landing.prune(dataset, keep=(current.capture_sha256,) if current else ())
+                    # What the systems may have deleted of a periodical dataset is nowhere but in its last capture.
+                    last = zones.landing.last(name) if dataset.periods else ""
+                    zones.landing.prune(dataset, keep=(last, current.capture_sha256 if current else ""))
                 else:
                     zones.landing.prune_undeclared(name)
                     shutil.rmtree(folder)
@@ -356,8 +362,19 @@ def sweep(town: Town, zones: Zones) -> list[OdpError]:
 def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path, periods: Collection[str] | None) -> Capture:
     """What the source delivers, in the private zone."""
     since, earlier = zones.landing.validators(dataset.id), partial(zones.landing.earlier, dataset.id, folder)
-    delivered = sources.extract(dataset, town, folder, since, earlier, periods)
-    return zones.landing.capture(dataset, delivered)
+    asked = Asked(periods, public_periods(dataset, zones))
+    return zones.landing.capture(dataset, sources.extract(dataset, town, folder, since, earlier, asked))
+
+
+def public_periods(dataset: Dataset, zones: Zones) -> dict[str, str]:
+    """Period → SHA-256 in the capture that the public release was made from; none when that is gone."""
+    if dataset.periods is None or (current := zones.store.current(dataset.id)) is None:
+        return {}
+    try:
+        capture = zones.landing.get(dataset.id, current.capture_sha256)
+    except OdpError:
+        return {}
+    return {name: mark.sha256 for name, mark in capture.periods.items()}
 
 
 def _versions(dataset: Dataset, zones: Zones, folder: Path) -> list[Path]:
@@ -424,11 +441,13 @@ def _meanwhile(dataset: Dataset, town: Town, failing_since: datetime | None, cur
     return ", ".join(told)
 
 
-def _noted(record: RunRecord, reached: Stage, before: Release | None) -> RunRecord:
+def _noted(record: RunRecord, reached: Stage, before: Release | None, dataset: Dataset) -> RunRecord:
     """The record after one more stage."""
     match reached:
         case Capture():
-            return replace(record, capture_sha256=reached.sha256)
+            missing = missing_periods(dataset, reached.periods, datetime.now(UTC))
+            reasons = tuple(finding.message for finding in missing if not finding.passed)
+            return replace(record, capture_sha256=reached.sha256, reasons=reasons)
         case Conformed():
             return replace(record, rows_in=reached.rows_in, quarantined=reached.quarantined)
         case Verdict():

@@ -112,11 +112,13 @@ def periods(dataset: DatasetName, town: TownFolder = Path(), as_json: AsJson = F
     """Every period of a dataset that is delivered by period: which were delivered, and which each run asks for."""
     declared = read_town(town.resolve())
     found, now = declared.dataset(dataset), datetime.now(UTC)
-    capture = flow.Zones.of(declared).landing.latest(found.id)
-    held = capture.periods if capture else {}
-    known, due = periodical.chosen(found, [], now), periodical.due(found, held, now)
-    show([{"period": name, "delivered": "yes" if name in held else "no", "next run": "asks" if name in due else "keeps",
-           "sha256": held[name].sha256[:12] if name in held else None} for name in known], as_json)  # fmt: skip
+    names, zones = periodical.chosen(found, [], now), flow.Zones.of(declared)
+    since = zones.landing.validators(found.id)
+    held, system = since.periods if since else {}, declared.systems.get(found.source.system or "")
+    due = periodical.due(found, since, system, periodical.Asked(public=flow.public_periods(found, zones)), now)
+    show([{"period": name, "delivered": held[name].at[:16].replace("T", " ") if name in held else "never",
+           "next run": "asks" if name in due else "keeps",
+           "sha256": held[name].sha256[:12] if name in held else None} for name in names], as_json)  # fmt: skip
 
 
 @app.command()

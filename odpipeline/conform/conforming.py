@@ -11,7 +11,8 @@ import importlib
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +55,7 @@ _MAGIC = {
     b"PAR1": "parquet", b"SQLite format 3\0": "geopackage", b"PK\x03\x04": "excel", b"\xd0\xcf\x11\xe0": "excel",
 }  # fmt: skip
 _HTML = re.compile(rb"<!doctype\s+html|<html", re.IGNORECASE)
+_AT_ONCE = 200
 CODEC = "(FORMAT parquet, COMPRESSION lz4_raw)"
 """How private Parquet files are written: for speed."""
 
@@ -93,14 +95,43 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
     Raises: ConformError when it cannot be read at all, is empty, or its columns are not the declared ones.
     """
     files = unpacked(capture.path, dataset, folder)
-    parts = [_part(file, dataset, folder, duck, number) for number, file in enumerate(files, 1)]
-    if (rows := sum(part.rows_in for part in parts)) > dataset.source.max_rows:
+    names = sorted(capture.periods) or [""] * len(files)
+    parts: dict[str, Conformed] = {}
+    for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
+        with _of_period(name):
+            if part := _part(file, dataset, folder, duck, len(parts) + 1):
+                parts[name or str(number)] = part
+    if not parts:
+        raise _no_rows(dataset)
+    if (rows := sum(part.rows_in for part in parts.values())) > dataset.source.max_rows:
         raise ConformError(
             f"the delivery has {rows:,} rows, and {dataset.source.max_rows:,} are taken at most",
             where=dataset.place("source"),
             mend="raise max_rows if that is right",
         )
-    return parts[0] if len(parts) == 1 else _joined(parts, dataset, folder, duck)
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    whole = _joined(list(parts.values()), dataset, folder, duck)
+    return replace(whole, findings=(*whole.findings, *_unreadable_periods(parts, dataset)))
+
+
+@contextmanager
+def _of_period(name: str) -> Iterator[None]:
+    """Say of which period it is that something cannot be read; without a name, nothing."""
+    try:
+        yield
+    except ConformError as error:
+        error.what = f"period {name}: {error.what}" if name else error.what
+        raise
+
+
+def _unreadable_periods(parts: Mapping[str, Conformed], dataset: Dataset) -> Iterator[Finding]:
+    """A whole period in quarantine is a hole in the release, however small a part of it."""
+    lost = [name for name, part in parts.items() if part.quarantined == part.rows_in - part.ignored > 0]
+    if dataset.periods and lost:
+        message = f"of {len(lost)} periods no row could be read: {', '.join(lost[:12])}; correct them in the source"
+        counts = {"rows": len(parts), "quarantined": len(lost), "share": round(len(lost) / len(parts), 6)}
+        yield Finding("quarantine", "quarantine_ceiling", passed=False, message=message, counts=counts)
 
 
 def read_whole(path: Path, dataset: Dataset, folder: Path, duck: DuckSettings) -> Conformed:
@@ -110,21 +141,38 @@ def read_whole(path: Path, dataset: Dataset, folder: Path, duck: DuckSettings) -
     quarantine lists the unreadable cells, `quarantined` counts lines without form, and no rows at all are no error.
     Raises: ConformError as `conform` does.
     """
-    return _part(unpacked(path, dataset, folder)[0], dataset, folder, duck, 1, whole=True)
+    part = _part(unpacked(path, dataset, folder)[0], dataset, folder, duck, 1, whole=True)
+    assert part  # noqa: S101 - without rows it would not be whole
+    return part
 
 
 def _part(
     path: Path, dataset: Dataset, folder: Path, duck: DuckSettings, number: int, *, whole: bool = False
-) -> Conformed:
-    """One file of the delivery; those after the first write beside it."""
+) -> Conformed | None:
+    """One file of the delivery; those after the first write beside it. None for a period without rows."""
     target = folder if number == 1 else folder / f"part-{number:05}"
     target.mkdir(exist_ok=True, mode=0o700)
     # Numbered rows pass one after the other: a second thread has nothing to do, and doing it costs as much again.
     with connect(replace(duck, threads=1)) as connection:
         try:
-            return _written(connection, deliver(connection, path, dataset, target), dataset, target, whole=whole)
+            delivered = deliver(connection, path, dataset, target)
+            if dataset.periods and not whole and _empty(connection, delivered):
+                return None
+            return _written(connection, delivered, dataset, target, whole=whole)
         except (duckdb.DataError, duckdb.InvalidInputException) as error:
             raise unreadable(error, "a table", dataset) from None
+
+
+def _empty(connection: duckdb.DuckDBPyConnection, delivered: Delivered) -> bool:
+    """Whether there is no row; a line without form, which reading mends, is one."""
+    try:
+        return connection.execute(f"SELECT 1 FROM {delivered.relation} LIMIT 1").fetchone() is None
+    except duckdb.InvalidInputException:
+        return False
+
+
+def _no_rows(dataset: Dataset) -> ConformError:
+    return ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
 
 
 def _joined(parts: Sequence[Conformed], dataset: Dataset, folder: Path, duck: DuckSettings) -> Conformed:
@@ -133,12 +181,7 @@ def _joined(parts: Sequence[Conformed], dataset: Dataset, folder: Path, duck: Du
     with connect(duck) as connection:
         for kept in ("parquet", "quarantine"):
             files = [(getattr(part, kept), start) for part, start in zip(parts, starts, strict=True)]
-            rows = " UNION ALL ".join(
-                f"SELECT * REPLACE (_row + {start} AS _row) FROM read_parquet({literal(file)})" for file, start in files
-            )
-            aside = folder / "joined.parquet"
-            connection.execute(f"COPY ({rows}) TO {literal(aside)} {CODEC}")
-            aside.chmod(0o600)
+            aside = _stacked(connection, files, folder)
             aside.replace(files[0][0])
     for part in parts[1:]:
         shutil.rmtree(part.parquet.parent)
@@ -152,6 +195,26 @@ def _joined(parts: Sequence[Conformed], dataset: Dataset, folder: Path, duck: Du
     columns = {finding.message: finding for part in parts for finding in part.findings[1:]}
     findings = (ceiling(dataset, rows_in - ignored, bad, reasons), *columns.values())
     return Conformed(parts[0].parquet, parts[0].quarantine, rows_in, rows, bad, ignored, reasons, findings)
+
+
+def _stacked(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[Path, int]], folder: Path) -> Path:
+    """One file of all, each with what its `_row` begins after; so many at once as a process may have open."""
+    lots = [files[first : first + _AT_ONCE] for first in range(0, len(files), _AT_ONCE)]
+    if len(lots) > 1:
+        stacks = []
+        for number, lot in enumerate(lots):
+            stacks.append((_stacked(connection, lot, folder).rename(folder / f"joined-{number}.parquet"), 0))
+        whole = _stacked(connection, stacks, folder)
+        for stack, _ in stacks:
+            stack.unlink()
+        return whole
+    rows = " UNION ALL ".join(
+        f"SELECT * REPLACE (_row + {start} AS _row) FROM read_parquet({literal(file)})" for file, start in files
+    )
+    aside = folder / "joined.parquet"
+    connection.execute(f"COPY ({rows}) TO {literal(aside)} {CODEC}")
+    aside.chmod(0o600)
+    return aside
 
 
 def deliver(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, folder: Path) -> Delivered:
@@ -214,7 +277,7 @@ def _written(
     plan = _plan(delivered, columns, dataset)
     rows_in = good + ignored + bad
     if rows_in == 0 and not whole:
-        raise ConformError("the delivery has no rows", where=dataset.place("source"), mend="ask the source why")
+        raise _no_rows(dataset)
     reasons = _set_aside(connection, plan, quarantine, empty=not (bad or whole))
     limit = ceiling(dataset, rows_in - ignored, bad, reasons)
     return Conformed(parquet, quarantine, rows_in, good, bad, ignored, reasons, (limit, *findings))

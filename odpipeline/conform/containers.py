@@ -110,12 +110,16 @@ def _taken(members: list[_Member], dataset: Dataset, folder: Path) -> list[Path]
 
 
 def _not_packed_again(path: Path, dataset: Dataset, folder: Path) -> Path:
-    """A member may be gzipped; a container in a container is refused."""
+    """A member may be gzipped; a container in a container is refused, but for what one period was delivered in."""
     with path.open("rb") as stream:
         start = stream.read(6)
     if start[:2] == b"\x1f\x8b":
         return _gunzipped(path, folder / f"{path.name}-plain", dataset)
     if start == _SEVEN_ZIP or (start[:4] == b"PK\x03\x04" and not _is_format(path)):
+        if dataset.periods:
+            inner = folder / f"{path.name}-in"
+            inner.mkdir(mode=0o700)
+            return unpacked(path, dataset.model_copy(update={"periods": None}), inner)[0]
         raise ConformError(
             "the container holds another container",
             where=dataset.place("source"),

@@ -35,8 +35,8 @@ _PLACE = re.compile(r"\{(period|next|last|quarter)(?::([^{}]*))?\}")
 _MEANT = re.compile(r"\{(\w+)(?::%[^{}]*)?\}")
 _FORMAT = re.compile(r"(?:%[YymdjGVu]|[-_/. T])+")
 _NEVER_FILLED = ("system", "auth")
-_MOST = 9_999
-"""As many files as one delivery holds."""
+_TRIED = 120
+"""Of so many periods it is looked whether each asks for something else: weeks of two years, months of ten."""
 
 
 @dataclass(frozen=True, order=True)
@@ -89,7 +89,7 @@ class Periods(Closed):
     def due(self, today: date) -> list[Span]:
         """The periods that can be asked for on `today`, a day of the town, the oldest first."""
         spans, day = list[Span](), self.span(self.first).first
-        while day <= today and len(spans) < _MOST:
+        while day <= today:
             span = Span(*period(self.every, day))
             if span.next <= today or self.running:
                 spans.append(span)
@@ -160,6 +160,14 @@ def faults(dataset: Dataset) -> Iterator[tuple[Place, str]]:
         yield ("periods",), what + "pattern, parameter or query names the period"
     for name, found in texts.items():
         yield from ((("source", name), why) for text in found for why in _misspelt(text))
+    if named and (twins := _alike(said, source)):
+        yield ("periods",), f"{twins[0]} and {twins[1]} ask for the same; write more of the period into source"
+    yield from _unsuitable(dataset)
+
+
+def _unsuitable(dataset: Dataset) -> Iterator[tuple[Place, str]]:
+    """What else is declared and does not go with periods."""
+    source = dataset.source
     if getattr(source, "incremental", None):
         yield ("source", "incremental"), "periods and incremental are two ways to ask only for a part; keep one of them"
     if getattr(source, "take", "newest") == "all":
@@ -170,6 +178,19 @@ def faults(dataset: Dataset) -> Iterator[tuple[Place, str]]:
         yield ("format",), "each period is one file; leave out member and members"
     if not dataset.key:
         yield ("periods",), "name the key of a row, so that a row that two periods deliver is noticed"
+
+
+def _alike(said: Periods, source: BaseModel) -> tuple[str, str] | None:
+    """Two periods for which the source is asked for one and the same, among the first of them."""
+    seen: dict[str, str] = {}
+    span = said.span(said.first)
+    for _ in range(_TRIED):
+        name, asked = said.name(span), repr(filled(source, span))
+        if asked in seen:
+            return seen[asked], name
+        seen[asked] = name
+        span = Span(*period(said.every, span.next))
+    return None
 
 
 def _texts(said: Any) -> Iterator[str]:

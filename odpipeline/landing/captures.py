@@ -79,8 +79,9 @@ def provenance(captured: Capture, dataset: Dataset) -> dict[str, Any]:
     } | ({"periods": {name: _mark(one) for name, one in captured.periods.items()}} if captured.periods else {})
 
 
-def _mark(one: Validators) -> dict[str, str | None]:
-    return {"sha256": one.sha256, "etag": one.etag, "last_modified": one.last_modified, "asked": one.asked}
+def _mark(one: Validators) -> dict[str, str | bool | None]:
+    return {"sha256": one.sha256, "etag": one.etag, "last_modified": one.last_modified, "asked": one.asked,
+            "at": one.at, "settled": one.settled}  # fmt: skip
 
 
 def read(folder: Path) -> Capture:

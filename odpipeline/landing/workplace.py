@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,10 @@ _LOOKED_AT = "looked-at.parquet"
 
 
 @contextmanager
-def workplace(work: Path, dataset_id: str, seal: Seal | None) -> Iterator[Path]:
+def workplace(work: Path, dataset_id: str, seal: Seal | None, patience_seconds: float = 0) -> Iterator[Path]:
     """The work folder of the dataset, for one run at a time, empty but for what stays.
+
+    Another run that holds it is waited for as long as `patience_seconds`.
 
     Raises: OdpError when another run holds it; SecretMissing when the seal's key is not set.
     """
@@ -45,7 +48,7 @@ def workplace(work: Path, dataset_id: str, seal: Seal | None) -> Iterator[Path]:
         seal.ready()
     folder = work / dataset_id
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone(folder):
+    with _alone(folder, patience_seconds):
         _clear(folder, seal)
         (folder / "spill").mkdir(mode=0o700)
         try:
@@ -134,12 +137,17 @@ def _open(sealed: Path, clear: Path, seal: Seal | None) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, patience_seconds: float = 0) -> Iterator[None]:
+    until = time.monotonic() + patience_seconds
     with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OdpError("another run of this dataset is under way", mend="wait until it has ended") from None
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise OdpError("another run of this dataset is under way", mend="wait until it has ended") from None
+            time.sleep(0.5)
         yield
 
 

@@ -70,6 +70,13 @@ class Landing:
         folder = self._home(dataset_id) / str(sha256)
         return captures.read(folder) if folder.is_dir() else None
 
+    def last(self, dataset_id: str) -> str:
+        """The SHA-256 of what the source delivered last, whether it is still there or not; "" when that is unknown."""
+        try:
+            return str(captures.read_json(self._home(dataset_id) / "latest.json").get("sha256", ""))
+        except OdpError:
+            return ""
+
     def validators(self, dataset_id: str) -> Validators | None:
         """What to ask the source with, so that it answers only what is newer than the latest capture.
 
@@ -112,8 +119,10 @@ class Landing:
                         where=f"captures/{dataset.id}",
                         mend="run again: the source is then asked for everything",
                     )
-                captured = replace(latest, seen_at=now)
+                captured = replace(latest, seen_at=now, periods=delivered.periods)
                 captures.write_json(captured.path.parent, "capture.json", captures.provenance(captured, dataset))
+                if self.last(dataset.id) != captured.sha256:
+                    captures.write_json(self._home(dataset.id), "latest.json", {"sha256": captured.sha256})
                 return replace(captured, unchanged=delivered.reason)
             captured = self._keep(dataset, delivered, now)
         same = latest is not None and latest.sha256 == captured.sha256
@@ -245,10 +254,12 @@ class Landing:
         return self._seal
 
     def _usable(self, dataset_id: str) -> Capture | None:
+        """The latest capture, or, where that is damaged, the newest that is not."""
         try:
-            return self.latest(dataset_id)
+            latest = self.latest(dataset_id)
         except OdpError:
-            return None
+            latest = None
+        return latest or next((capture for _, capture in self.every(dataset_id) if capture), None)
 
     def _home(self, dataset_id: str) -> Path:
         if not _DATASET.fullmatch(dataset_id):

@@ -19,7 +19,7 @@ from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, SourceUnavailable
-from odpipeline.freshness import freshness
+from odpipeline.freshness import freshness, missing_periods
 from odpipeline.landing import Capture
 from odpipeline.orchestration import metadata, periodical
 from odpipeline.orchestration.checks import OF_EXPECTATIONS, check_results, check_specs, unasked
@@ -154,18 +154,22 @@ def _run(
     last = max(STAGES.index(stage) for stage in wanted)
     verdict: Verdict | None = None
     taken: Capture | None = None
+    began = datetime.now(UTC)
     started, told = time.perf_counter(), set[str]()
     try:
         reports = run_reports(known.journal, dataset.id)
+        known = periodical.patient(known, context.run)
         replay = known.landing.get(dataset.id, capture) if capture else None
         periods = periodical.asked(dataset, context.run)
         with closing(flow.recorded(dataset, town, known, replay, periods, run=context.run.run_id)) as stages:
             for reached in stages:
                 taken = reached if isinstance(reached, Capture) else taken
                 verdict = reached if isinstance(reached, Verdict) else verdict
-                events = list(_events(reached, dataset, next(iter(reports), None), time.perf_counter() - started))
+                events = list(
+                    _events(reached, dataset, taken, next(iter(reports), None), time.perf_counter() - started)
+                )
                 told |= {event.check_name for event in events if isinstance(event, dg.AssetCheckResult)}  # type: ignore[misc]
-                yield from _selected(_by_period(events, dataset, taken, periods, context), context)
+                yield from _selected(_by_period(events, dataset, taken, began, context), context)
                 if isinstance(reached, Release):
                     made = next((report for report in reports if report.version == reached.version), None)
                     yield from _selected(unasked(dataset.id, told, None if verdict else made), context)
@@ -197,7 +201,7 @@ def _by_period(
     events: list[Event],
     dataset: Dataset,
     taken: Capture | None,
-    periods: list[str] | None,
+    began: datetime,
     context: dg.AssetExecutionContext,
 ) -> Iterator[Event]:
     """`events`; of a periodical dataset each period is told by itself, since only what was delivered is there."""
@@ -205,7 +209,7 @@ def _by_period(
         if dataset.periods and taken and isinstance(event, dg.MaterializeResult) and event.asset_key:
             if event.asset_key in context.selected_asset_keys:
                 stage, shown = event.asset_key.path[-1], dict(event.metadata or {})
-                for one in periodical.events(dataset, stage, taken, periods, shown, context.instance):
+                for one in periodical.events(dataset, stage, taken, began, shown, context.instance):
                     context.log_event(one)
         else:
             yield event
@@ -221,7 +225,9 @@ def _selected(events: Iterable[Event], context: dg.AssetExecutionContext) -> Ite
             yield event
 
 
-def _events(reached: flow.Stage, dataset: Dataset, before: RunReport | None, seconds: float) -> Iterator[Event]:
+def _events(
+    reached: flow.Stage, dataset: Dataset, taken: Capture | None, before: RunReport | None, seconds: float
+) -> Iterator[Event]:
     match reached:
         case Capture():
             yield _done(dataset, "captured", metadata.of_capture(reached), reached.sha256)
@@ -242,6 +248,7 @@ def _events(reached: flow.Stage, dataset: Dataset, before: RunReport | None, sec
             now = datetime.now(UTC)
             ages = freshness(dataset, checked_at=reached.checked_at, data_date=reached.data_date, now=now)
             aged = [finding for finding in ages.findings if finding.rule == "data_age"]
+            aged += missing_periods(dataset, taken.periods if taken else (), now)
             yield from check_results(dataset.id, aged, only=("data_age",), before=before)
 
 

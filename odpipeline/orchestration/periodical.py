@@ -7,12 +7,14 @@ them in one run, which makes one release.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from odpipeline import flow
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.periods import NAMES, PeriodKind
 from odpipeline.declaration.town import Town
@@ -29,6 +31,7 @@ _BEGINS: dict[PeriodKind, str] = {
 _SPOKEN: dict[PeriodKind, str] = {
     "day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly", "year": "yearly",
 }  # fmt: skip
+_PATIENCE_SECONDS = 3600.0
 _PARTITION, _FROM, _TO = "dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -88,21 +91,21 @@ def asked(dataset: Dataset, run: dg.DagsterRun) -> list[str] | None:
     return None
 
 
-def events(
-    dataset: Dataset,
-    stage: str,
-    capture: Capture,
-    names: Iterable[str] | None,
-    shown: dict[str, Any],
-    instance: dg.DagsterInstance,
-) -> list[dg.AssetMaterialization]:
-    """What to tell of one stage: a materialisation of each period that was asked for, or is new to Dagster.
+def patient(known: flow.Zones, run: dg.DagsterRun) -> flow.Zones:
+    """`known` for `run`: those of a backfill follow each other, where several ranges of periods were chosen."""
+    return replace(known, patience_seconds=_PATIENCE_SECONDS) if "dagster/backfill" in run.tags else known
 
-    `names`: the periods that a person asked for. Those that were never delivered get none. The newest one has all that
-    is `shown`, the others say where to look.
+
+def events(
+    dataset: Dataset, stage: str, capture: Capture, began: datetime, shown: dict[str, Any], instance: dg.DagsterInstance
+) -> list[dg.AssetMaterialization]:
+    """What to tell of one stage: a materialisation of each period that the system had since `began`, or new to Dagster.
+
+    Those that were asked for and that the system has not get none. The newest one has all that is `shown`, the others
+    say where to look.
     """
     key, held = asset_key(dataset.id, stage), sorted(capture.periods)
-    told = set(names if names is not None else periodical.due(dataset, held, datetime.now(UTC))) | {*held[-1:]}
+    told = {name for name in held if capture.periods[name].at >= began.isoformat()}
     told |= set(held) - instance.get_materialized_partitions(key)
     found = [name for name in held if name in told]
     return [

@@ -85,7 +85,8 @@ def _each(name: str, cron: str, datasets: list[Dataset], town: Town, job: Job) -
         description=f"At {cron}: {names}.",
     )
     def frequent(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        free = [dataset for dataset in datasets if not under_way(dataset, context.instance)]
+        begun = [dataset for dataset in datasets if dataset.periods is None or partition_tag(dataset)]
+        free = [dataset for dataset in begun if not under_way(dataset, context.instance)]
         changed = probe(free, town, context.instance)
         for dataset in changed:
             assets = [asset_key(dataset.id, stage) for stage in STAGES]
@@ -101,7 +102,7 @@ def _each(name: str, cron: str, datasets: list[Dataset], town: Town, job: Job) -
                 },
             )
         if not changed:
-            yield dg.SkipReason("unchanged, or still under way")
+            yield dg.SkipReason("unchanged, still under way, or no period is over yet")
 
     return frequent
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,12 @@ def extract(
     folder: Path,
     since: Validators | None,
     earlier: Callable[[], Path | None] = lambda: None,
-    periods: Collection[str] | None = None,
+    asked: periodical.Asked | None = None,
 ) -> Delivery | Unchanged:
     """Fetch what `dataset.source` declares into `folder` (made if need be), or learn that nothing changed.
 
-    `since`, `earlier`: the validators and the bytes of the last capture, see `delivery.Order`. `periods`: those that a
-    periodical dataset's system is asked for; None for those that are due.
+    `since`, `earlier`: the validators and the bytes of the last capture, see `delivery.Order`. `asked`: which
+    periods of a periodical dataset; by default those that are due.
 
     Raises: SourceError, SourceUnavailable, SecretMissing; OdpError when the disk is full.
     """
@@ -65,7 +65,7 @@ def extract(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         order = Order(_system(dataset, town), dataset, town.root, folder, since, earlier, dataset.place("source"))
         if dataset.periods:
-            return periodical.extract(order, _ordered, periods, datetime.now(UTC))
+            return periodical.extract(order, _ordered, asked or periodical.Asked(), datetime.now(UTC))
         return _ordered(order)
 
 

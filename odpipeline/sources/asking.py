@@ -229,7 +229,7 @@ _STATUS = {
     410: ("the system has removed what was here (HTTP 410)", "find its new address and correct {declared}"),
 }
 """HTTP status → what it means here, how to mend."""
-_GONE = (404, 410)
+_GONE = (204, 404, 410)
 
 
 @dataclass(frozen=True)

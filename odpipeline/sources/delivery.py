@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System
 from odpipeline.declaration.words import spell_duration
-from odpipeline.errors import SourceError, SourceUnavailable
+from odpipeline.errors import NotDelivered, SourceError, SourceUnavailable
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Validators:
     """What the last capture remembers, to ask only for something newer.
 
     `sha256` is that of its bytes; `asked` is the fingerprint of the address that gave `etag` and `last_modified`,
-    which mean nothing at another address. `periods`: the same for each period that it holds, by its name.
+    which mean nothing at another address. `periods`: the same for each period that it holds, by its name; of one
+    period, `at` is when the system last had it (ISO 8601), and `settled` that it need not be asked for again.
     """
 
     etag: str | None
@@ -34,6 +35,8 @@ class Validators:
     sha256: str
     asked: str = ""
     periods: Mapping[str, Validators] = field(default_factory=dict)
+    at: str = ""
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,10 @@ def _moment(text: str) -> datetime | None:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """The system says that nothing changed since the validators: `304 by ETag`."""
+    """The system says that nothing changed since the validators: `304 by ETag`. `periods`: see `Validators`."""
 
     reason: str
+    periods: Mapping[str, Validators] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def intake(source: _Limits, order: Order, *, where: str) -> Iterator[Intake]:
         arriving = Intake(file, source, where=where, declared=order.declared)
         yield arriving
     if not arriving.size_bytes:
-        raise SourceError(
+        raise NotDelivered(
             "the delivery is empty (0 bytes)",
             where=where,
             mend="ask the system's owner why it delivers nothing; a table without rows still has its column names",

@@ -3,34 +3,55 @@
 The delivery is an uncompressed ZIP of `2026-09.csv`, `2026-10.csv`… in the order of time, its bytes a function of
 theirs alone. What is not asked for comes from the last capture, so that a capture is always whole, and a period that
 the system has deleted since is not lost.
+
+What a run asks for when nobody says it (`due`): what never came; the newest periods, `again`; each of those once more
+after it has ceased to be one of the newest, whenever the run before was; what the last capture has otherwise than the
+release that is public; everything when the question itself has changed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from odpipeline.declaration.dataset import Dataset
-from odpipeline.declaration.periods import Periods, filled
-from odpipeline.errors import NotDelivered, SourceError
+from odpipeline.declaration.periods import filled
+from odpipeline.declaration.source import DropSource, FolderSource
+from odpipeline.declaration.town import System
+from odpipeline.errors import NotDelivered, OdpError, SourceError
 from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators, intake
 from odpipeline.sources.drops import add, bundled, suffix_of
 
 _CHUNK_BYTES = 1 << 20
+_MOST = 9_999
+"""As many files as one delivery holds."""
+_LIMITS = {"timeout", "deadline", "max_bytes", "max_rows", "settled", "internal", "auth"}
+"""What of a source is no part of the question."""
 
 Ask = Callable[[Order], Delivery | Unchanged]
 """Asks the system for what the source of the order's dataset declares."""
 
 
-_NOTHING: Mapping[str, Validators] = {}
+@dataclass(frozen=True)
+class Asked:
+    """What a run of a periodical dataset is asked for.
+
+    `names`: the periods that a person names; None when nobody does. `public`: period → SHA-256 in the capture that the
+    public release was made from, empty when there is none.
+    """
+
+    names: Collection[str] | None = None
+    public: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,22 +70,43 @@ class _New(_Part):
     dated: datetime | None
 
 
-def due(dataset: Dataset, known: Collection[str], now: datetime) -> list[str]:
-    """The periods to ask for when nobody says which: those never delivered, and the newest `again`, the oldest first.
+@dataclass(frozen=True)
+class _Answers:
+    """What the system said, by period: new files, the marks of what it has as it was, what it has not."""
 
-    `known`: those that the last capture holds; `now` with a time zone.
-    """
-    assert dataset.periods  # noqa: S101 - asked of periodical datasets only
-    names = all_due(dataset, now)
-    newest = set(names[len(names) - dataset.periods.again :])
-    return [name for name in names if name in newest or name not in known]
+    new: dict[str, _New]
+    same: dict[str, Validators]
+    missed: dict[str, NotDelivered]
 
 
 def all_due(dataset: Dataset, now: datetime) -> list[str]:
-    """Every period that can be asked for at `now`, the oldest first."""
+    """Every period that can be asked for at `now` (with a time zone), the oldest first.
+
+    Raises: SourceError when there are more than one delivery holds.
+    """
     assert dataset.periods  # noqa: S101 - asked of periodical datasets only
-    today = now.astimezone(ZoneInfo(dataset.timezone)).date()
-    return [dataset.periods.name(span) for span in dataset.periods.due(today)]
+    names = [dataset.periods.name(span) for span in dataset.periods.due(_today(dataset, now))]
+    if len(names) > _MOST:
+        raise SourceError(
+            f"there are {len(names):,} periods since {dataset.periods.first}, and {_MOST:,} can be one dataset",
+            where=dataset.place("periods"),
+            mend="begin later, or take longer periods",
+        )
+    return names
+
+
+def due(dataset: Dataset, since: Validators | None, system: System | None, asked: Asked, now: datetime) -> list[str]:
+    """The periods to ask for when nobody says which, the oldest first. `since`: what the last capture remembers."""
+    known = _known(dataset, since)
+    if since is None or since.asked != question(dataset, system) or isinstance(dataset.source, FolderSource):
+        return all_due(dataset, now)  # a folder of our own is looked through in no time
+    newest = _newest(dataset, now)
+    public = asked.public or {}
+    return [
+        name
+        for name in all_due(dataset, now)
+        if name in newest or name not in known or not known[name].settled or public.get(name) != known[name].sha256
+    ]
 
 
 def chosen(dataset: Dataset, names: Collection[str], now: datetime) -> list[str]:
@@ -90,66 +132,129 @@ def chosen(dataset: Dataset, names: Collection[str], now: datetime) -> list[str]
     return [name for name in known if name in wanted or not names]
 
 
-def extract(order: Order, ask: Ask, names: Collection[str] | None, now: datetime) -> Delivery | Unchanged:
-    """All periods up to `now` in one delivery: those of `names` (None: those that are `due`) as the system has them.
+def question(dataset: Dataset, system: System | None) -> str:
+    """The fingerprint of what is asked for a period, and of whom; limits, secrets and `first` are no part of it."""
+    assert dataset.periods  # noqa: S101 - asked of periodical datasets only
+    said = dataset.source.model_dump(mode="json", exclude_defaults=True, exclude=_LIMITS)
+    address = urlsplit(system.address()) if system else None
+    where = [address.scheme, address.hostname, address.port, address.path] if address else []
+    digest = hashlib.sha256(json.dumps([said, where], sort_keys=True).encode()).hexdigest()
+    return f"{dataset.periods.every}:{digest}"  # months and quarters share names: they are no answers to each other
 
-    Raises: SourceError, SourceUnavailable, SecretMissing; NotDelivered when there is no period at all.
+
+def extract(order: Order, ask: Ask, asked: Asked, now: datetime) -> Delivery | Unchanged:
+    """All periods up to `now` in one delivery, those that are asked for as the system has them.
+
+    Raises: SourceError, SourceUnavailable, SecretMissing; NotDelivered when nothing is there of what was asked for.
     """
-    periods = order.dataset.periods
-    assert periods  # noqa: S101 - as the caller knows
-    asked = hashlib.sha256(order.dataset.source.model_dump_json().encode()).hexdigest()
-    known: Mapping[str, Validators] = order.since.periods if order.since and order.since.asked == asked else _NOTHING
-    if known is _NOTHING and order.since and order.since.periods:  # what it holds was asked for in another way
-        names = all_due(order.dataset, now)
-    names = due(order.dataset, known, now) if names is None else names
-    wanted = [name for name in all_due(order.dataset, now) if name in names or name in known]
-    if not wanted:
-        raise NotDelivered("no period is over yet", where=order.declared, mend=f"the first one is {periods.first}")
-    found, missed = _asked(order, ask, periods, [name for name in wanted if name in names], known)
-    kept = [name for name in wanted if name in known and name not in found]
-    if not found and not kept:
-        raise next(iter(missed.values()))
-    if not found and len(kept) == len(known):
-        return Unchanged("every period that was asked for is unchanged")
+    dataset, known, asks = order.dataset, _known(order.dataset, order.since), question(order.dataset, order.system)
+    every, anew = all_due(dataset, now), order.since is None or order.since.asked != asks
+    if not every:
+        raise NotDelivered("no period is over yet", where=order.declared, mend="wait, or say running: true")
+    names = due(dataset, order.since, order.system, asked, now)
+    if asked.names is not None and known and not anew:
+        names = [name for name in every if name in asked.names]
+    answers = _asked(order, ask, names, known, now)
+    _refuse_silence(dataset, asked, answers, known)
+    kept = [name for name in every if name in known and name not in answers.new]
+    marks = {name: answers.same.get(name, known[name]) for name in kept}
+    for name in set(names) & set(kept) - set(answers.same):  # the system has said that it has it no more
+        marks[name] = replace(marks[name], settled=_settled(dataset, name, now))
+    if not answers.new and len(kept) == len(known) and not anew:
+        return Unchanged("every period that was asked for is unchanged", marks)
     with _earlier(order if kept else None) as earlier:
-        if not set(kept) <= set(earlier):  # the last capture is gone or damaged: nothing is known
-            return extract(replace(order, since=None), ask, {*names, *kept}, now)
-        marks = {name: found[name].mark if name in found else known[name] for name in sorted([*found, *kept])}
-        with intake(order.dataset.source, order, where=order.declared) as arriving, bundled(arriving) as bundle:
+        new = answers.new | _found_again(order, ask, [name for name in kept if name not in earlier], now)
+        marks = dict(sorted((marks | {name: one.mark for name, one in new.items()}).items()))
+        with intake(dataset.source, order, where=order.declared) as arriving, bundled(arriving) as bundle:
             for name in marks:
-                one = found.get(name) or earlier[name]
+                one = new.get(name) or earlier[name]
                 add(bundle, f"{name}{one.suffix}", one.read())
-    dated = max((one.dated for one in found.values() if one.dated), default=None)
-    return Delivery(order.path, "periods.zip", "application/zip", None, None, asked, dated, marks)
+    dated = max((one.dated for one in new.values() if one.dated), default=None)
+    return Delivery(order.path, "periods.zip", "application/zip", None, None, asks, dated, marks)
 
 
-def _asked(
-    order: Order, ask: Ask, periods: Periods, names: Collection[str], known: Mapping[str, Validators]
-) -> tuple[dict[str, _New], dict[str, NotDelivered]]:
-    """What the system delivers for each period, if it is new; and those for which it has nothing."""
-    found, missed = dict[str, _New](), dict[str, NotDelivered]()
+def _known(dataset: Dataset, since: Validators | None) -> Mapping[str, Validators]:
+    """The periods that the last capture holds; none when they were others, such as months instead of quarters."""
+    assert dataset.periods  # noqa: S101 - asked of periodical datasets only
+    return since.periods if since and since.asked.startswith(f"{dataset.periods.every}:") else {}
+
+
+def _today(dataset: Dataset, now: datetime) -> date:
+    return now.astimezone(ZoneInfo(dataset.timezone)).date()
+
+
+def _newest(dataset: Dataset, now: datetime) -> set[str]:
+    names = all_due(dataset, now)
+    return set(names[len(names) - min(dataset.periods.again if dataset.periods else 0, len(names)) :])
+
+
+def _settled(dataset: Dataset, name: str, now: datetime) -> bool:
+    """Whether a period that is asked for at `now` need not be asked for again."""
+    assert dataset.periods  # noqa: S101 - asked of periodical datasets only
+    return name not in _newest(dataset, now) and dataset.periods.span(name).next <= _today(dataset, now)
+
+
+def _asked(order: Order, ask: Ask, names: Collection[str], known: Mapping[str, Validators], now: datetime) -> _Answers:
+    """What the system answers for each of `names`.
+
+    Raises: as it does, naming the period.
+    """
+    answers, periods = _Answers({}, {}, {}), order.dataset.periods
+    assert periods  # noqa: S101 - as the caller knows
     for name in names:
         folder = order.folder / "periods" / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        source = filled(order.dataset.source, periods.span(name))
-        dataset = order.dataset.model_copy(update={"source": source})
+        dataset = order.dataset.model_copy(update={"source": filled(order.dataset.source, periods.span(name))})
+        since = known.get(name)
         try:
-            one = ask(replace(order, dataset=dataset, folder=folder, since=known.get(name), earlier=lambda: None))
+            one = ask(replace(order, dataset=dataset, folder=folder, since=since, earlier=lambda: None))
         except NotDelivered as error:
-            missed[name] = error
+            answers.missed[name] = error
             continue
-        if isinstance(one, Delivery):
-            before, part = known.get(name), _part(one)
-            if before is None or part.mark.sha256 != before.sha256:
-                found[name] = part
-    return found, missed
+        except OdpError as error:
+            error.what = f"period {name}: {error.what}"
+            raise
+        mark = known[name] if isinstance(one, Unchanged) else _mark(one)
+        mark = replace(mark, at=now.isoformat(), settled=_settled(order.dataset, name, now))
+        if isinstance(one, Unchanged) or (since and since.sha256 == mark.sha256):
+            answers.same[name] = mark
+        else:
+            read = partial(_chunks, partial(_opened, one.path))
+            answers.new[name] = _New(suffix_of(one.name), read, mark, one.changed_at)
+    return answers
 
 
-def _part(one: Delivery) -> _New:
+def _mark(one: Delivery) -> Validators:
     with one.path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    mark = Validators(one.etag, one.last_modified, sha256, one.asked)
-    return _New(suffix_of(one.name), partial(_chunks, partial(_opened, one.path)), mark, one.changed_at)
+    return Validators(one.etag, one.last_modified, sha256, one.asked)
+
+
+def _refuse_silence(dataset: Dataset, asked: Asked, answers: _Answers, known: Mapping[str, Validators]) -> None:
+    """An address where nothing is any more, of what was there a run ago, is no source without news.
+
+    A drop folder may be emptied by who fills it: there only what a person named, or a beginning, must be there.
+    """
+    if answers.new or answers.same or not answers.missed:
+        return
+    gone = [name for name in answers.missed if name in known]
+    if asked.names is not None or not known or (gone and not isinstance(dataset.source, DropSource)):
+        raise answers.missed[next(iter(gone or answers.missed))]
+
+
+def _found_again(order: Order, ask: Ask, names: Collection[str], now: datetime) -> dict[str, _New]:
+    """Periods that the last capture was to hold and does not: it is damaged.
+
+    Raises: SourceError when the system has not all of them any more.
+    """
+    answers = _asked(order, ask, names, {}, now)
+    if answers.missed:
+        raise SourceError(
+            f"the last capture is damaged, and the system has no more of it: {', '.join(sorted(answers.missed))}",
+            where=order.declared,
+            mend="restore the private zone from a backup; or delete the capture, and do without these periods",
+        )
+    return answers.new
 
 
 @contextmanager

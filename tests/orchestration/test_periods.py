@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
 from odpipeline import flow
 from odpipeline.declaration import read_town
-from odpipeline.declaration.periods import period
 from odpipeline.orchestration.building import definitions
 from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.orchestration.periodical import partition_tag
+from odpipeline.sources.periodical import all_due
 from tests.test_periods import FREQUENTATION, LAST, NAMES, Mediatheques
 from tests.towns import deliver
 
@@ -74,8 +74,26 @@ def test_a_backfill_asks_for_its_periods_and_makes_one_release(place, instance):
 
 def test_a_period_that_a_backfill_does_not_get_stays_missing(place, instance):
     run(place, instance)
-    assert run(place, instance, **{"dagster/partition": NAMES[1]}).success
+    assert not run(place, instance, **{"dagster/partition": NAMES[1]}).success
     assert NAMES[1] not in there(instance)
+
+
+def test_a_period_that_the_system_has_no_more_is_not_materialised_again(place, instance):
+    run(place, instance)
+    (place.root / f"depot/entrees_{LAST[0]:%Y%m}.csv").unlink()
+    range_of = {"dagster/asset_partition_range_start": NAMES[0], "dagster/asset_partition_range_end": NAMES[2]}
+    assert run(place, instance, **range_of).success
+    told = instance.fetch_materializations(PUBLISHED, limit=9).records
+    assert [record.partition_key for record in told[:2]] == [NAMES[2], NAMES[3]]
+    assert [record.partition_key for record in told].count(NAMES[0]) == 1
+
+
+def test_no_run_is_asked_for_before_the_first_period_is_over(place, instance):
+    place.declare(FREQUENTATION.replace("FIRST", "2099-01"))
+    schedule = definitions(read_town(place.root)).resolve_schedule_def("nightly_monthly_since_2099_01")
+    with dg.DagsterInstance.local_temp(str(place.root)) as kept:
+        context = dg.build_schedule_context(instance=kept, scheduled_execution_time=datetime.now(UTC))
+        assert schedule.evaluate_tick(context).run_requests == []
 
 
 def test_periodical_datasets_have_a_job_and_a_schedule_of_their_own(place, instance):
@@ -101,16 +119,16 @@ def test_the_partitions_are_the_periods_that_the_source_is_asked_for(place, inst
         ("{every: quarter, first: 2025-07}", ["2025-07", "2025-10"]),
         ("{every: year, first: 2019}", ["2019", "2020"]),
         ("{every: day, first: 2026-10-24}", ["2026-10-24", "2026-10-25"]),
+        ("{every: month, first: 2026-10, running: true}", ["2026-10", "2026-11"]),
     ):
-        place.declare(FREQUENTATION.replace("{every: month, first: FIRST}", said))
+        place.declare(FREQUENTATION.replace("{every: month, first: FIRST}", said).replace("{period:%Y%m}", "{period}"))
         town = read_town(place.root)
         dataset = town.dataset("entrees")
         assets = definitions(town).resolve_assets_def(PUBLISHED)
         keys = assets.partitions_def.get_partition_keys()
         assert keys[:2] == names
-        today = period("day", LAST[-1])[0] + timedelta(days=70)
-        due = [dataset.periods.name(span) for span in dataset.periods.due(today)]
-        assert keys == due[: len(keys)]
+        assert keys == all_due(dataset, datetime.now(UTC))
+        assert partition_tag(dataset) == {"dagster/partition": keys[-1]}
 
 
 def test_a_dropped_period_is_run_in_the_job_of_its_periods(place, instance):
