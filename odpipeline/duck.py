@@ -139,7 +139,7 @@ def columns(identifiers: Sequence[str]) -> str:
     return ", ".join(map(quote, identifiers))
 
 
-def no_room(error: duckdb.Error) -> bool:
+def no_room(error: duckdb.Error | OSError) -> bool:
     """True when `error` says that the disk, or the memory that is allowed, is full."""
     return "No space left" in str(error) or isinstance(error, duckdb.OutOfMemoryException)
 

@@ -61,7 +61,7 @@ def without(
             ).fetchone()
             _still_hidden(connection, parquet, release)
             stored = staging.write_files(connection, parquet, csv, types, dataset)
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         raise StoreError(
             f"version {release.version} could not be rewritten ({type(error).__name__})",
             where=layout.version(release.dataset, release.version), mend="withdraw the version instead",

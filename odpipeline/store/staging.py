@@ -99,15 +99,15 @@ def stage(
             shutil.copyfile(parquet, sorted_rows)
             rows = _count(connection, sorted_rows)
             files = write_files(connection, sorted_rows, csv, types, dataset)
-    except duckdb.Error as error:
+        described, schema = about(dataset, town), table_schema(dataset, types)
+        covered = layout.canonical({"about": described, "schema": schema, "csv": files[0].sha256})
+        package = target / layout.PACKAGE
+        package.write_bytes(layout.readable(data_package(dataset.id, described, schema, files, town)))
+        described_csv = target / f"{dataset.id}.csv-metadata.json"
+        licence = LICENCES.get(described["licence"], (None, None))[1]
+        described_csv.write_bytes(layout.readable(formats.csvw(dataset.id, described, schema, licence)))
+    except (duckdb.Error, OSError) as error:
         raise _stopped(error) from None
-    described, schema = about(dataset, town), table_schema(dataset, types)
-    covered = layout.canonical({"about": described, "schema": schema, "csv": files[0].sha256})
-    package = target / layout.PACKAGE
-    package.write_bytes(layout.readable(data_package(dataset.id, described, schema, files, town)))
-    described_csv = target / f"{dataset.id}.csv-metadata.json"
-    licence = LICENCES.get(described["licence"], (None, None))[1]
-    described_csv.write_bytes(layout.readable(formats.csvw(dataset.id, described, schema, licence)))
     return Staged(
         dataset.id, target, hashlib.sha256(covered).hexdigest(), rows, tuple(f.name for f in dataset.published_fields),
         (*files, stored(package), stored(described_csv)), sorted_rows, csv, described, schema, facts,
@@ -228,8 +228,8 @@ def _rows(parquet: Path) -> str:
     return f"read_parquet({literal(parquet)})"
 
 
-def _stopped(error: duckdb.Error) -> StoreError:
-    """DuckDB's refusal in our words; its own message may hold a cell."""
+def _stopped(error: duckdb.Error | OSError) -> StoreError:
+    """DuckDB's refusal, or that of the disk, in our words; DuckDB's own may hold a cell."""
     if no_room(error):
         return StoreError(
             "there is no room to stage the release",

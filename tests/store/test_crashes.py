@@ -16,10 +16,10 @@ from queue import SimpleQueue
 import pytest
 
 from odpipeline.errors import PublicationRace, StoreError
-from odpipeline.store import Release, Staged, Store, assembling
+from odpipeline.store import Release, Staged, Store, assembling, stage
 from odpipeline.store.local import LocalFolder
 from tests.killing import FORK, in_child
-from tests.store.making import a_staged, parkings, published, yes
+from tests.store.making import DUCK, a_dataset, a_staged, a_town, facts, parkings, published, rows, yes
 
 
 def whole(store: Store, at: Path | None = None) -> Release:
@@ -188,6 +188,15 @@ def test_a_full_disk_publishes_nothing(tmp_path, tiny_disk, long_from, monkeypat
     monkeypatch.setattr(assembling, "LONG_BYTES", long_from)  # from there on, two files are written at a time
     store = Store(tiny_disk / "public")
     disk_is_full(store, tmp_path, lambda staged: refused(store, staged))
+
+
+@pytest.mark.parametrize("count", [42_000, 60_000, 220_000])
+def test_a_release_for_which_there_is_no_room_is_not_staged(tmp_path, tiny_disk, count):
+    """The disk is full at the compressed CSV, at the CSV, and already at the Parquet."""
+    dataset = a_dataset(formats={"gzip": True})
+    parquet = rows(tmp_path, parkings(count).replace("'Parking ' || i", "md5(CAST(i AS VARCHAR))"), dataset)
+    with pytest.raises(StoreError, match="there is no room to stage the release; free some space"):
+        stage(parquet, dataset, a_town(tmp_path), tiny_disk, DUCK, facts=facts())
 
 
 def test_a_limit_on_file_sizes_counts_as_a_full_disk(tmp_path):
