@@ -254,12 +254,12 @@ class Landing:
         return self._seal
 
     def _usable(self, dataset_id: str) -> Capture | None:
-        """The latest capture, or, where that is damaged, the newest that is not."""
+        """The latest capture; where that is damaged, the newest one by period, whose older periods may be nowhere else."""
         try:
             latest = self.latest(dataset_id)
         except OdpError:
             latest = None
-        return latest or next((capture for _, capture in self.every(dataset_id) if capture), None)
+        return latest or next((one for _, one in self.every(dataset_id) if one and one.periods), None)
 
     def _home(self, dataset_id: str) -> Path:
         if not _DATASET.fullmatch(dataset_id):
