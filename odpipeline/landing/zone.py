@@ -254,7 +254,7 @@ class Landing:
         return self._seal
 
     def _usable(self, dataset_id: str) -> Capture | None:
-        """The latest capture; where that is damaged, the newest one by period, whose older periods may be nowhere else."""
+        """The latest capture; where that is damaged, the newest by period, whose older ones may be nowhere else."""
         try:
             latest = self.latest(dataset_id)
         except OdpError:
