@@ -32,6 +32,7 @@ _ODD = (
 )  # fmt: skip
 _USUAL = "       ------0123456789" + "".join(chr(ord(sign) - 0xFEE0) for sign in _WIDE)
 """Blanks, dashes, digits and letters that look like the usual ones; the last of `_ODD` stand for nothing."""
+_SOME_ODD = "[" + "".join(f"\\x{{{ord(sign):x}}}" for sign in _ODD) + "]"
 _WORTH = (
     r"(?:\d[^0-9\n]{0,3}){8}|@|\p{L}[.]? \p{Lu}|\d[., ]{0,2}\p{L}{1,8}[., ]{1,2}\p{L}|\d{1,3}[.]\d{1,3}[.]\d|"
     r"[A-Z]{2}[ -]?\d{3}[ -]?[A-Z]{2}|\d{2}[ -][A-Z]{2,3}[ -]\d|[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-|"
@@ -188,9 +189,13 @@ def _first_names(
 
 
 def _as_usual(cell: str) -> str:
-    """SQL: the text with usual signs; as many bytes as letters are ASCII alone, and stay as they are."""
+    """SQL: the text with usual signs; as many bytes as letters are ASCII alone, and stay as they are.
+
+    So do texts without any odd sign: to find that out takes a twelfth of the time of `translate`.
+    """
     usual = f"translate({cell}, {literal(_ODD)}, {literal(_USUAL)})"
-    return f"(CASE WHEN strlen({cell}) = length({cell}) THEN {cell} ELSE {usual} END)"
+    plain = f"strlen({cell}) = length({cell}) OR NOT regexp_matches({cell}, {literal(_SOME_ODD)})"
+    return f"(CASE WHEN {plain} THEN {cell} ELSE {usual} END)"
 
 
 def _worth(column: str, kind: str) -> str:
