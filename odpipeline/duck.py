@@ -8,6 +8,7 @@ always one block at a time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +56,7 @@ def connect(settings: DuckSettings | None = None) -> Iterator[duckdb.DuckDBPyCon
     if settings.patience is not None:
         Thread(target=_interrupted, args=(connection, done, settings.patience), daemon=True).start()
     try:
-        connection.execute("ATTACH ':memory:' AS here; USE here; SET enable_progress_bar = false; "
-                           "SET GLOBAL TimeZone = 'UTC'")  # fmt: skip
+        connection.execute("ATTACH ':memory:' AS here; USE here; SET enable_progress_bar = false")
         yield connection
     except BaseException:
         done.set()
@@ -65,40 +65,53 @@ def connect(settings: DuckSettings | None = None) -> Iterator[duckdb.DuckDBPyCon
         raise
     done.set()
     connection.close()
-    _give_back(instance)
+    _give_back(instance, settings.config())
 
 
-_idle: list[duckdb.DuckDBPyConnection] = []
-"""Empty instances; with one thread, that of who asks, so that a process may fork."""
+_idle: list[tuple[duckdb.DuckDBPyConnection, dict[str, str]]] = []
+"""Empty instances, each with the settings that it has."""
 
 
 def _taken(settings: DuckSettings) -> duckdb.DuckDBPyConnection:
     """An instance that nobody else uses."""
     config = settings.config()
     try:
-        instance = _idle.pop()
+        instance, has = _idle.pop()
     except IndexError:
-        return duckdb.connect(":memory:", config=dict(config))
-    instance.execute("; ".join(f"SET {name} = {literal(value)}" for name, value in config.items()))
+        instance = duckdb.connect(":memory:", config=dict(config))
+        instance.execute("SET GLOBAL TimeZone = 'UTC'")
+    else:
+        if changed := [f"SET {name} = {literal(value)}" for name, value in config.items() if has.get(name) != value]:
+            instance.execute("; ".join(changed))
     return instance
 
 
-def _give_back(instance: duckdb.DuckDBPyConnection) -> None:
+def _give_back(instance: duckdb.DuckDBPyConnection, config: dict[str, str]) -> None:
     """Keep it with nothing of its rows; one that has spilled, or whose settings were locked, has ended."""
     try:
         instance.execute(_EMPTIED)
     except duckdb.Error:
         instance.close()
     else:
-        _idle.append(instance)
+        _idle.append((instance, {name: value for name, value in config.items() if name != "temp_directory"}))
         while len(_idle) > _MOST_IDLE:
-            _idle.pop(0).close()
+            _idle.pop(0)[0].close()
 
 
 _EMPTIED = (
-    "DETACH here; SET threads = 1; RESET temp_directory; "
+    "DETACH here; RESET temp_directory; "
     "SET enable_external_file_cache = false; SET enable_external_file_cache = true"  # what it has read
 )
+
+
+def _before_fork() -> None:
+    """End the threads of idle instances: a forked process would have none of them, and believe that it has."""
+    for place, (instance, has) in enumerate(_idle):
+        instance.execute("SET threads = 1")
+        _idle[place] = instance, has | {"threads": "1"}
+
+
+os.register_at_fork(before=_before_fork)
 
 
 def _interrupted(connection: duckdb.DuckDBPyConnection, done: Event, patience: float) -> None:

@@ -38,7 +38,7 @@ def test_nothing_of_a_block_is_left_for_the_next_one(tmp_path: Path) -> None:
     file = literal(tmp_path / "rows.parquet")
     with connect(SMALL) as connection:
         fresh = seen(connection)
-    [instance] = duck._idle
+    [(instance, _)] = duck._idle
     with connect(DuckSettings("200MB", 2, tmp_path)) as connection:
         assert duck._idle == []
         connection.execute(f"COPY (SELECT 1 AS a) TO {file}; CREATE TABLE t AS FROM {file}; CREATE VIEW v AS FROM t; "
@@ -46,7 +46,7 @@ def test_nothing_of_a_block_is_left_for_the_next_one(tmp_path: Path) -> None:
                            "SET VARIABLE secret = 'x'; SET TimeZone = 'Europe/Paris'")  # fmt: skip
         connection.register("w", connection.execute("FROM t").arrow())
         assert seen(connection) != fresh
-    assert duck._idle == [instance]
+    assert [kept for kept, _ in duck._idle] == [instance]
     with connect(SMALL) as connection:
         assert seen(connection) == fresh
         assert connection.execute("SELECT getvariable('secret')").fetchone() == (None,)
