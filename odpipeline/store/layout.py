@@ -1,4 +1,4 @@
-"""The format of the publication store: this docstring is its specification (format 1).
+"""The format of the publication store: this docstring is its specification (format 2).
 
 ::
 
@@ -49,7 +49,11 @@ capture with the old content would be worked through every night. It counts only
 
 **Content hash.** SHA-256 of one line of canonical JSON (keys sorted, no blanks, UTF-8, `\\n` at its end) that holds the
 description (`about`), the Table Schema (`schema`) and the SHA-256 of the CSV (`csv`). The Parquet is left out, because
-its bytes depend on the writer's version; `release.json` holds the SHA-256 of every file.
+its bytes depend on the writer's version; `release.json` holds the SHA-256 of every file. A manifest of format 1 may
+hold the hash by the rule that was before: of that line without `csv`, and then the bytes of the CSV.
+
+**Formats.** What was published is never rewritten to be of another format: a store holds manifests of several. Format 2
+is format 1 with one rule for the content hash instead of two.
 
 **CSV.** RFC 4180: comma, double quotes doubled, CRLF, one header line, UTF-8, without BOM unless declared. Dates
 `2026-03-29`, datetimes in UTC `2026-03-29T01:00:00Z` (with microseconds in the whole file if any value has a fraction),
@@ -70,8 +74,8 @@ from typing import Any
 from odpipeline.declaration.words import DATASET_PATTERN
 from odpipeline.errors import StoreError
 
-FORMAT = 1
-"""The format's number, in every pointer and manifest."""
+FORMAT = 2
+"""The format's number, in every pointer and manifest that is written; those of every format from 1 on are read."""
 RELEASE, PACKAGE, QUALITY = "release.json", "datapackage.json", "quality.json"
 SIGNATURE = "release.json.sig"
 CHANGES, CHANGED_ROWS = "changes.json", "changes.parquet"

@@ -272,11 +272,11 @@ def _understood(adapter: TypeAdapter[T], read: bytes, key: str) -> T:
     except ValidationError as error:
         places = sorted({".".join(map(str, fault["loc"])) or "the whole" for fault in error.errors()})
         raise _broken(key, f"it cannot be understood ({', '.join(places[:3])})") from None
-    if getattr(value, "format", layout.FORMAT) != layout.FORMAT:
+    if not 1 <= getattr(value, "format", layout.FORMAT) <= layout.FORMAT:
         raise StoreError(
             "it is written in another format of the store",
             where=key,
-            mend=f"this odpipeline knows format {layout.FORMAT}: use the newer one that wrote it",
+            mend=f"this odpipeline knows formats 1 to {layout.FORMAT}: use the newer one that wrote it",
         )
     return value
 
