@@ -1,5 +1,8 @@
 import json
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from odpipeline.errors import PublicationRace, StoreError
 from odpipeline.store import Store
 from odpipeline.verdict import Finding, Severity, Verdict
 from tests.store.making import a_dataset, a_staged, parkings, published, yes
+from tests.towns import deliver, published_bytes, write_town
 
 
 def lines(store: Store) -> list[dict[str, object]]:
@@ -226,6 +230,24 @@ def test_a_store_of_a_later_format_is_not_guessed_at(store, tmp_path):
 def test_an_identifier_never_leaves_its_folder(store, identifier):
     with pytest.raises(StoreError, match="cannot be a folder of the store"):
         store.current(identifier)
+
+
+def test_a_disk_that_is_read_only_changes_nothing_and_is_told(tmp_path):
+    """A mount in a namespace of its own, which holds for root, too."""
+    folder = write_town(tmp_path, "piscines")
+    odp = [sys.executable, "-m", "odpipeline.cli", "run", "piscines", "--town", str(folder)]
+    subprocess.run(odp, check=True, capture_output=True)
+    before, public = published_bytes(folder), folder / ".odp/public"
+    deliver(folder, "piscines", rows=21)
+    mounted = f"mount --bind {public} {public} && mount -o remount,ro,bind {public}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mounted], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk for one process")
+    ended = subprocess.run(["unshare", "-rm", "sh", "-c", f"{mounted} && exec {shlex.join(odp)}"],
+                           capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})  # fmt: skip
+    assert ended.returncode != 0
+    assert "Read-only file system" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert published_bytes(folder) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes where nobody may: run as another user to see it refused")
