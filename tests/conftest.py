@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import settings
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes compiles everything again
 settings.register_profile("odp", deadline=None)  # two cores do much at once: no test is about time
 settings.load_profile("odp")
+# A process builds its commands once, and here hundreds of them are typed in one process.
+typer.main.get_command = typer.testing._get_command = functools.cache(typer.main.get_command)
 
 _LONG = (
     "orchestration/test_scaling.py", "store/test_every_change.py", "orchestration/test_night.py",

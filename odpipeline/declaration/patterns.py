@@ -6,13 +6,15 @@ from types import TracebackType
 
 import duckdb
 
+_KNOWN: dict[str, str] = {}
+"""What was said about each pattern, in this process: a town is read again and again, and a connection takes a while."""
+
 
 class Patterns:
-    """A DuckDB connection, opened when the first pattern is asked about, and what it said about each."""
+    """A DuckDB connection, opened when the first pattern is asked about that is not known."""
 
     def __init__(self) -> None:
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._known: dict[str, str] = {}
 
     def __enter__(self) -> Patterns:
         return self
@@ -23,9 +25,9 @@ class Patterns:
 
     def fault(self, pattern: str) -> str:
         """Why RE2 cannot compile `pattern`, with the remedy; an empty text when it can."""
-        if pattern not in self._known:
-            self._known[pattern] = self._compile(pattern)
-        return self._known[pattern]
+        if pattern not in _KNOWN:
+            _KNOWN[pattern] = self._compile(pattern)
+        return _KNOWN[pattern]
 
     def _compile(self, pattern: str) -> str:
         self._connection = self._connection or duckdb.connect(":memory:", config={"threads": "1"})

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from odpipeline.catalogue.vocabulary import FREQUENCIES, THEMES, frequency
 from odpipeline.declaration.town import Town
@@ -29,6 +30,25 @@ from odpipeline.quality.wording import Language
 from odpipeline.store.package import LICENCES
 
 
+class _Compiled(BytecodeCache):
+    """The templates as this process compiled them, for the engines to come: pages are built after each run."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take what is known; whether it is of the same source, the engine looks at itself."""
+        if (known := self._known.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self._known[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 def environment(town: Town, language: Language = "fr", *, standing_alone: bool = False) -> Environment:
     """The engine for pages in `language`; those that stand alone carry their style in themselves."""
     zone, french = ZoneInfo(town.timezone), language == "fr"
@@ -38,6 +58,7 @@ def environment(town: Town, language: Language = "fr", *, standing_alone: bool =
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_COMPILED,
     )
     filters: dict[str, Callable[..., Any]] = {
         "day": lambda moment: french_date(moment, zone) if french else english_date(moment, zone),
