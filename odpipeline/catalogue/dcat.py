@@ -289,6 +289,11 @@ def _modified(releases: list[Release]) -> Node:
     return {"dct:modified": _instant(newest)} if newest else {}
 
 
+def called(name: str, dataset: str) -> str:
+    """What readers call the format of a file of a release, such as `CSV, gzip`; "" when it is not the whole table."""
+    return _FORMATS.get(name.removeprefix(f"{dataset}."), ("", ""))[1]
+
+
 def _tables(release: Release) -> list[StoredFile]:
     return [file for file in release.files if _ending(release, file) in _FORMATS]
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
+from odpipeline.catalogue.dcat import called
 from odpipeline.catalogue.vocabulary import FREQUENCIES, THEMES, frequency
 from odpipeline.declaration.town import Town
 from odpipeline.quality.typography import (
@@ -71,6 +72,8 @@ def environment(town: Town, language: Language = "fr", *, standing_alone: bool =
         "theme": lambda code: THEMES.get(code, code),
         "frequency": lambda schedule: FREQUENCIES[frequency(schedule)],
         "constraints": _constraints,
+        "called": called,
+        "french": typographic,
     }
     engine.filters.update(filters)
     engine.globals |= {

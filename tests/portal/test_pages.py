@@ -50,6 +50,18 @@ def test_the_index_lists_every_current_release(store):
     assert "datasets/parkings/changelog.jsonl" in page.links()
 
 
+def test_the_index_offers_the_whole_table_once_in_each_format_and_french_blanks(tmp_path):
+    store = Store(tmp_path / "public")
+    dataset = a_dataset(formats={"gzip": True, "partition_by": "places"}, description="Places libres : en direct.")
+    published(store, tmp_path, dataset=dataset)
+    portal.build(store, a_town(tmp_path))
+    page = Page(store.root / "index.html")
+    offered = [link for link in page.links() if "/latest/" in link and not link.endswith(".json")]
+    assert [link.partition("latest/parkings.")[2] for link in offered] == ["csv", "parquet", "csv.gz"]
+    assert "CSV, gzip" in page.text
+    assert "Places libres\u00a0: en direct." in page.text
+
+
 def test_the_page_of_a_dataset_has_schema_and_versions(store):
     page = Page(store.root / "dataset/parkings.html")
     for said in ("Nom du parking. Le nom affiché à l’entrée.", "obligatoire", "≥\u202f0", "datetime", "quotidienne",
