@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from odpipeline import announcement, approving, conform, embargo, gate, lineage, privacy, quality, sources
+from odpipeline import announcement, approving, conform, embargo, gate, lineage, privacy, quality, sources, unpublished
 from odpipeline.approving import Waiting
 from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset, PersonalData
@@ -102,17 +102,17 @@ def publication(
         current = zones.store.current(dataset.id)
         yield (capture := replay or _captured(dataset, town, zones, folder, periods))
         if not replay:
-            zones.landing.prune(dataset, keep=(capture.sha256, current.capture_sha256 if current else ""))
+            zones.landing.prune(dataset, keep={capture.sha256, *(current.captures if current else ())})
             forget_tracebacks(dataset, zones.faults)
             if current and current.made_from(capture.sha256, dataset.code_version):
                 zones.waiting.drop(dataset.id)  # the source says again what is public
                 yield zones.store.confirm(current)  # only `checked_at` moves
                 return
 
-        clear = zones.landing.open(capture, folder)
-        rows = conform.conform(clear, dataset, folder, duck)
-        rows, before = quality.checked(rows, dataset, quality.suite_for(dataset), folder, duck)
-        yield (rows := replace(rows, quarantine=_set_aside(capture, rows, folder, zones)))
+        rows, before = _read(capture, dataset, zones, folder, duck)
+        if rows.empty and not replay:
+            capture = zones.landing.without_rows(capture, rows.empty, dataset)
+        yield rows
         yield before
         if before.blocks or any(finding.blocks for finding in rows.findings):
             yield gate.refuse(dataset, (*rows.findings, *before.findings))
@@ -139,6 +139,15 @@ def publication(
             release = zones.store.publish(staged, verdict, over=current)
             zones.waiting.drop(dataset.id)
             yield release
+
+
+def _read(
+    capture: Capture, dataset: Dataset, zones: Zones, folder: Path, duck: DuckSettings
+) -> tuple[Conformed, QualityReport]:
+    """The rows of `capture` that could be read and kept, and what was found in them."""
+    rows = conform.conform(zones.landing.open(capture, folder), dataset, folder, duck)
+    rows, before = quality.checked(rows, dataset, quality.suite_for(dataset), folder, duck)
+    return replace(rows, quarantine=_set_aside(capture, rows, folder, zones)), before
 
 
 def _since(
@@ -202,7 +211,7 @@ def _aged(dataset: Dataset, capture: Capture, facts: StagedFacts, newest: Newest
     now = datetime.now(UTC)
     ages = freshness(dataset, checked_at=None, data_date=facts.data_date, now=now)
     late = tuple(finding for finding in ages.findings if finding.rule == "data_age")
-    return late + ahead(dataset, newest) + missing_periods(dataset, capture.periods, now)
+    return late + ahead(dataset, newest) + missing_periods(dataset, capture.there, now)
 
 
 def _measured(
@@ -349,8 +358,9 @@ def sweep(town: Town, zones: Zones) -> list[OdpError]:
                 if dataset := declared.get(name):
                     current = zones.store.current(name)
                     # What the systems may have deleted of a periodical dataset is nowhere but in its last capture.
-                    last = zones.landing.last(name) if dataset.periods else ""
-                    zones.landing.prune(dataset, keep=(last, current.capture_sha256 if current else ""))
+                    gone = dataset.periods is None or zones.store.withdrawn(name)
+                    kept = {"" if gone else zones.landing.last(name), *(current.captures if current else ())}
+                    zones.landing.prune(dataset, keep=kept)
                 else:
                     zones.landing.prune_undeclared(name)
                     shutil.rmtree(folder)
@@ -362,19 +372,8 @@ def sweep(town: Town, zones: Zones) -> list[OdpError]:
 def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path, periods: Collection[str] | None) -> Capture:
     """What the source delivers, in the private zone."""
     since, earlier = zones.landing.validators(dataset.id), partial(zones.landing.earlier, dataset.id, folder)
-    asked = Asked(periods, public_periods(dataset, zones))
+    asked = Asked(periods, unpublished.compared(dataset, zones.landing, zones.store, zones.journal))
     return zones.landing.capture(dataset, sources.extract(dataset, town, folder, since, earlier, asked))
-
-
-def public_periods(dataset: Dataset, zones: Zones) -> dict[str, str]:
-    """Period → SHA-256 in the capture that the public release was made from; none when that is gone."""
-    if dataset.periods is None or (current := zones.store.current(dataset.id)) is None:
-        return {}
-    try:
-        capture = zones.landing.get(dataset.id, current.capture_sha256)
-    except OdpError:
-        return {}
-    return {name: mark.sha256 for name, mark in capture.periods.items()}
 
 
 def _versions(dataset: Dataset, zones: Zones, folder: Path) -> list[Path]:
@@ -445,7 +444,7 @@ def _noted(record: RunRecord, reached: Stage, before: Release | None, dataset: D
     """The record after one more stage."""
     match reached:
         case Capture():
-            missing = missing_periods(dataset, reached.periods, datetime.now(UTC))
+            missing = missing_periods(dataset, reached.there, datetime.now(UTC))
             reasons = tuple(finding.message for finding in missing if not finding.passed)
             return replace(record, capture_sha256=reached.sha256, reasons=reasons)
         case Conformed():
@@ -482,7 +481,7 @@ def _facts(
     return StagedFacts(
         capture_sha256=capture.sha256,
         code_version=dataset.code_version,
-        data_date=dated(dataset, capture.dated, capture.periods, newest),
+        data_date=dated(dataset, capture.dated, capture.there, newest),
         privacy=privacy.summary(dataset, anonymous.findings)
         | ({"generalisation": anonymous.choice.summary()} if anonymous.choice else {})
         | ({"pseudonyms": dict(anonymous.pseudonyms)} if anonymous.pseudonyms else {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sqlite3
 import tempfile
@@ -19,7 +20,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from odpipeline import flow
+from odpipeline import acts, flow, unpublished
 from odpipeline.cli import app
 from odpipeline.declaration import read_town
 from odpipeline.declaration.periods import period
@@ -139,7 +140,7 @@ def test_a_period_that_never_came_is_told_and_asked_for_each_time(town):
     assert release.rows == 6
     told = [finding for finding in verdict.findings if finding.rule == "periods"]
     assert told[0].message == (
-        f"1 of 4 periods were never delivered: {NAMES[0]}; ask the source's owner for them, each run asks again"
+        f"1 of 4 periods are missing or have no rows: {NAMES[0]}; ask the source's owner for them, each run asks again"
     )
     gone.write_text(kept)
     _, release, verdict = town.run()
@@ -158,7 +159,79 @@ def test_a_month_without_rows_and_a_month_of_nothing_hold_nothing_back(town):
     capture, release, verdict = town.run()
     assert list(capture.periods) == [NAMES[0], *NAMES[2:]]
     assert release.rows == 4
-    assert [finding.passed for finding in verdict.findings if finding.rule == "periods"] == [False]
+    told = next(finding for finding in verdict.findings if finding.rule == "periods")
+    assert f"2 of 4 periods are missing or have no rows: {NAMES[0]}, {NAMES[1]};" in told.message
+    assert town.zones.landing.latest("entrees").there == NAMES[2:]
+
+
+def test_a_period_without_rows_is_asked_for_until_it_has_some(tmp_path, monkeypatch):
+    town = of_a_database(tmp_path, monkeypatch)
+    with sqlite3.connect(town.root / "base.db") as base:
+        base.execute("DELETE FROM entrees WHERE jour LIKE ?", [f"{LAST[0]:%Y-%m}%"])
+    _, release, _ = town.run()
+    assert release.rows == 6
+    town.run()
+    with sqlite3.connect(town.root / "base.db") as base:
+        base.executemany("INSERT INTO entrees VALUES (?, ?)", [(str(LAST[0]), 5), (str(LAST[1]), 6)])
+    _, release, verdict = town.run()
+    assert release.rows == 7  # what was added to a settled month is not asked for
+    assert [finding.passed for finding in verdict.findings if finding.rule == "periods"] == [True]
+
+
+def test_an_xml_month_without_records_holds_nothing_back(town):
+    town.declare(
+        FREQUENTATION.replace("entrees_{", "x_{").replace(".csv", ".xml") + "format: {type: xml, records: j/i}\n"
+    )
+    for n, month in enumerate(LAST):
+        item = f"<i><jour>{month}</jour><entrees>{n}</entrees></i>" if n else ""
+        (town.root / f"depot/x_{month:%Y%m}.xml").write_text(f"<j>{item}</j>")
+    _, release, _ = town.run()
+    assert release.rows == 3
+
+
+def test_a_pattern_that_matches_nothing_any_more_is_an_error_not_silence(town):
+    town.run()
+    town.declare(FREQUENTATION.replace("entrees_{", "entres_{"))
+    with pytest.raises(OdpError, match="no file matches"):
+        town.run()
+
+
+def test_what_answers_a_former_question_only_is_told_as_missing(town):
+    town.run()
+    for month in LAST[2:]:
+        (town.root / f"depot/neuf_{month:%Y%m}.csv").write_text(table(month, 50, 60))
+    town.declare(FREQUENTATION.replace("entrees_{", "neuf_{"))
+    capture, release, verdict = town.run()
+    assert release.rows == 8
+    assert capture.there == NAMES[2:]
+    told = next(finding for finding in verdict.findings if finding.rule == "periods")
+    assert f"2 of 4 periods are missing or have no rows: {NAMES[0]}, {NAMES[1]};" in told.message
+
+
+def test_other_bytes_with_the_same_content_are_asked_for_once(town):
+    town.run()
+    for month in LAST:
+        file = town.root / f"depot/entrees_{month:%Y%m}.csv"
+        file.write_text(file.read_text().replace("\n", "\r\n"))
+    town.run()
+    assert (
+        unpublished.compared(
+            read_town(town.root).dataset("entrees"), town.zones.landing, town.zones.store, town.zones.journal
+        )
+        is None
+    )
+
+
+def test_a_late_file_with_an_old_date_makes_the_data_no_older(town):
+    town.declare(FREQUENTATION + "freshness: {data: 9 days, dated_by: source}\n")
+    late = town.root / f"depot/entrees_{LAST[0]:%Y%m}.csv"
+    kept = late.read_text()
+    late.unlink()
+    _, first, _ = town.run()
+    late.write_text(kept)
+    os.utime(late, (1_700_000_000, 1_700_000_000))
+    _, second, _ = town.run()
+    assert (second.version, second.data_date) == (2, first.data_date)
 
 
 def test_a_month_that_cannot_be_read_is_named_and_taken_once_it_is_mended(town):
@@ -210,7 +283,19 @@ def test_a_missing_month_is_told_also_when_nothing_is_new(town):
     town.run()
     last = town.zones.journal.last("entrees")
     assert last.outcome == "unchanged"
-    assert last.reasons[0].startswith(f"1 of 4 periods were never delivered: {NAMES[1]}")
+    assert last.reasons[0].startswith(f"1 of 4 periods are missing or have no rows: {NAMES[1]}")
+
+
+def test_a_withdrawn_dataset_keeps_no_capture_beyond_its_retention(town):
+    town.run()
+    read = read_town(town.root)
+    planned = acts.Withdrawal.planned("entrees", town.zones, None, captures=False)
+    planned.done(read, town.zones, read.contact, "ordre", None, captures=False)
+    for folder in (town.root / ".odp/private/captures/entrees").glob("[0-9a-f]*"):
+        said = json.loads((folder / "capture.json").read_text())
+        (folder / "capture.json").write_text(json.dumps(said | {"seen_at": "2020-01-01T00:00:00+00:00"}))
+    flow.sweep(read, town.zones)
+    assert town.zones.landing.every("entrees") == []
 
 
 def test_the_last_capture_of_a_dataset_by_period_outlives_its_retention(town):
@@ -306,8 +391,6 @@ class Counters:
         since, earlier = zones.landing.validators("entrees"), partial(zones.landing.earlier, "entrees", folder)
         order = Order(None, dataset, town.root, folder, since, earlier, "here")
         self.asked.clear()
-        if public is None:
-            public = {name: mark.sha256 for name, mark in since.periods.items()} if since else {}
         now = datetime(2026, 10, day, hour, tzinfo=ZoneInfo("Europe/Paris"))
         ask = lambda one: web.extract(one.dataset.source, one)  # noqa: E731
         kept = zones.landing.capture(dataset, periodical.extract(order, ask, periodical.Asked(names, public), now))
@@ -420,23 +503,40 @@ def test_more_periods_than_one_delivery_holds_are_refused(counters):
         counters.capture(6)
 
 
-def test_a_query_takes_both_ends_of_a_period(tmp_path, monkeypatch):
+def of_a_database(tmp_path, monkeypatch):
+    """Each month's first and last day, in a table."""
     monkeypatch.setenv("ODP_BASE", "sqlite:///base.db")
-    town = Mediatheques(
-        tmp_path,
-        FREQUENTATION.replace(
-            'folder: "depot/entrees_{period:%Y%m}.csv"',
-            "sql: \"SELECT jour, entrees FROM entrees WHERE jour >= '{period}' AND jour < '{next}'\", system: base",
-        ),
-    )
+    query = "SELECT jour, entrees FROM entrees WHERE jour >= '{period}' AND jour < '{next}'"
+    declared = FREQUENTATION.replace('folder: "depot/entrees_{period:%Y%m}.csv"', f'sql: "{query}", system: base')
+    town = Mediatheques(tmp_path, declared)
     (town.root / "town.yaml").write_text(TOWN + "systems:\n  base: {title: Base, url: {env: ODP_BASE}}\n")
     with sqlite3.connect(town.root / "base.db") as base:
         base.execute("CREATE TABLE entrees (jour TEXT, entrees INTEGER)")
         for month in LAST:
             days = [(str(month), 1), (str(period("month", month)[1] - timedelta(days=1)), 2)]
             base.executemany("INSERT INTO entrees VALUES (?, ?)", days)
-    _, release, _ = town.run()
+    return town
+
+
+def test_a_query_takes_both_ends_of_a_period(tmp_path, monkeypatch):
+    _, release, _ = of_a_database(tmp_path, monkeypatch).run()
     assert release.rows == 8
+
+
+@pytest.mark.parametrize(
+    "one", ["postgresql://lecteur:a#b[c@base.example/ville", "postgresql://autre:x@base.example/ville"]
+)
+def test_who_asks_a_database_is_no_part_of_the_question(tmp_path, monkeypatch, one):
+    town = read_town(of_a_database(tmp_path, monkeypatch).root)
+    asked = []
+    for address in (
+        one,
+        "postgresql://lecteur:secret@base.example/ville",
+        "postgresql://lecteur:secret@autre.example/ville",
+    ):
+        monkeypatch.setenv("ODP_BASE", address)
+        asked.append(periodical.question(town.dataset("entrees"), town.systems["base"]))
+    assert asked[0] == asked[1] != asked[2]
 
 
 def odp(*arguments):

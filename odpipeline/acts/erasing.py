@@ -62,6 +62,8 @@ class Erasure:
         lines = [f"version {number}: {rows} rows go" for number, rows in self.held.items() if rows]
         lines += [f"version {number}: an erasure that was cut short is finished" for number in self.damaged]
         always = "such rows are taken out of every delivery from then on; captures stay as long as their retention says"
+        if self.dataset.periods:
+            always += ", and the rows of a period in them until the source delivers it without"
         return [*(lines or ["no version holds such a row"]), always]
 
     def done(self, town: Town, zones: Zones, who: str, because: str) -> int:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
-from odpipeline import acts, catalogue, flow, portal
+from odpipeline import acts, catalogue, flow, portal, unpublished
 from odpipeline.cli.application import FAILED, HELD, REFUSED, AsJson, DatasetName, TownFolder, app, checked
 from odpipeline.cli.telling import show
 from odpipeline.declaration import explain, read_town
@@ -115,7 +115,13 @@ def periods(dataset: DatasetName, town: TownFolder = Path(), as_json: AsJson = F
     names, zones = periodical.chosen(found, [], now), flow.Zones.of(declared)
     since = zones.landing.validators(found.id)
     held, system = since.periods if since else {}, declared.systems.get(found.source.system or "")
-    due = periodical.due(found, since, system, periodical.Asked(public=flow.public_periods(found, zones)), now)
+    due = periodical.due(
+        found,
+        since,
+        system,
+        periodical.Asked(public=unpublished.compared(found, zones.landing, zones.store, zones.journal)),
+        now,
+    )
     show([{"period": name, "delivered": held[name].at[:16].replace("T", " ") if name in held else "never",
            "next run": "asks" if name in due else "keeps",
            "sha256": held[name].sha256[:12] if name in held else None} for name in names], as_json)  # fmt: skip

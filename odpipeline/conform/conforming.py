@@ -76,7 +76,7 @@ class QuarantineReason:
 class Conformed:
     """Typed rows in `parquet` (`_row`, then the declared fields); `quarantine` holds row, column, rule and value.
 
-    `rows_in` = `rows` + `quarantined` + `ignored`. Both files are private.
+    `rows_in` = `rows` + `quarantined` + `ignored`. Both files are private. `empty`: the periods without rows.
     """
 
     parquet: Path
@@ -87,6 +87,7 @@ class Conformed:
     ignored: int
     reasons: tuple[QuarantineReason, ...]
     findings: tuple[Finding, ...]
+    empty: tuple[str, ...] = ()
 
 
 def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings) -> Conformed:
@@ -109,10 +110,9 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
             where=dataset.place("source"),
             mend="raise max_rows if that is right",
         )
-    if len(parts) == 1:
-        return next(iter(parts.values()))
-    whole = _joined(list(parts.values()), dataset, folder, duck)
-    return replace(whole, findings=(*whole.findings, *_unreadable_periods(parts, dataset)))
+    whole = next(iter(parts.values())) if len(parts) == 1 else _joined(list(parts.values()), dataset, folder, duck)
+    findings = (*whole.findings, *_unreadable_periods(parts, dataset))
+    return replace(whole, findings=findings, empty=tuple(name for name in capture.periods if name not in parts))
 
 
 @contextmanager
@@ -155,6 +155,8 @@ def _part(
     # Numbered rows pass one after the other: a second thread has nothing to do, and doing it costs as much again.
     with connect(replace(duck, threads=1)) as connection:
         try:
+            if dataset.periods and not _text(path):
+                return None
             delivered = deliver(connection, path, dataset, target)
             if dataset.periods and not whole and _empty(connection, delivered):
                 return None
@@ -238,11 +240,19 @@ def _function(name: str) -> Callable[..., Delivered]:
     return found
 
 
+def _start(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(4096)
+
+
+def _text(path: Path) -> bytes:
+    """How the file begins, without mark and blanks."""
+    return _start(path).removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
 def _kind(path: Path, dataset: Dataset) -> str:
     """The family of formats, by the first bytes: the name and the media type of a delivery lie more often."""
-    with path.open("rb") as stream:
-        start = stream.read(4096)
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text, start = _text(path), _start(path)
     if not text:
         raise ConformError("the delivery is empty", where=dataset.place("source"), mend="ask the source what happened")
     if dataset.source.reads:

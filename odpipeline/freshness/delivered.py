@@ -17,8 +17,8 @@ _NAMED = 12
 def dated(dataset: Dataset, changed: datetime | None, periods: Collection[str], newest: Newest) -> datetime | None:
     """The date of the data (UTC), by what the declaration says that tells it; None when that tells nothing.
 
-    `changed`: when the source says that its content was changed; `periods`: those that were delivered, by name, the
-    newest of which counts as its last day; `newest`: the newest event.
+    `changed`: when the source says that its content was changed; `periods`: those that were delivered with rows, by
+    name, the newest of which counts as its last day; `newest`: the newest event.
     """
     if dataset.freshness.dated_by == "source":
         return changed
@@ -42,10 +42,11 @@ def missing_periods(dataset: Dataset, periods: Collection[str], now: datetime) -
         if calendar.after(calendar.midnight(span.next), said.within or timedelta()) <= now
     ]
     missing = [name for name in over if name not in periods]
-    message = "every period that is over was delivered"
+    message = "every period that is over has come"
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        message = (f"{len(missing)} of {len(over)} periods were never delivered: {', '.join(missing[:_NAMED])}{more}; "
-                   f"ask the source's owner for them, each run asks again")  # fmt: skip
+        named = ", ".join(missing[:_NAMED])
+        message = (f"{len(missing)} of {len(over)} periods are missing or have no rows: {named}{more}; "
+                   "ask the source's owner for them, each run asks again")  # fmt: skip
     counts = {"unexpected_count": len(missing), "element_count": len(over)}
     return (Finding("freshness", "periods", not missing, message, Severity.WARNING, counts=counts),)

@@ -18,7 +18,7 @@ from typing import Any
 
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.errors import OdpError
-from odpipeline.sources import Validators
+from odpipeline.sources import PeriodMark
 
 SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".json", ".geojson", ".ndjson", ".jsonl", ".xlsx", ".xlsm", ".xlsb",
                       ".xls", ".ods", ".parquet", ".xml", ".gml", ".kml", ".zip", ".gz", ".gpkg"})  # fmt: skip
@@ -52,7 +52,12 @@ class Capture:
     asked: str = ""
     unchanged: str | None = None
     dated: datetime | None = None
-    periods: Mapping[str, Validators] = field(default_factory=dict)
+    periods: Mapping[str, PeriodMark] = field(default_factory=dict)
+
+    @property
+    def there(self) -> list[str]:
+        """The periods that were delivered with rows, the oldest first."""
+        return sorted(name for name, mark in self.periods.items() if mark.there)
 
     @property
     def sealed(self) -> bool:
@@ -79,9 +84,9 @@ def provenance(captured: Capture, dataset: Dataset) -> dict[str, Any]:
     } | ({"periods": {name: _mark(one) for name, one in captured.periods.items()}} if captured.periods else {})
 
 
-def _mark(one: Validators) -> dict[str, str | bool | None]:
+def _mark(one: PeriodMark) -> dict[str, Any]:
     return {"sha256": one.sha256, "etag": one.etag, "last_modified": one.last_modified, "asked": one.asked,
-            "at": one.at, "settled": one.settled}  # fmt: skip
+            "at": one.at, "settled": one.settled, "empty": one.empty, "former": one.former}  # fmt: skip
 
 
 def read(folder: Path) -> Capture:
@@ -98,7 +103,7 @@ def read(folder: Path) -> Capture:
             fetched_at=datetime.fromisoformat(said["fetched_at"]),
             seen_at=datetime.fromisoformat(said["seen_at"]),
             dated=datetime.fromisoformat(said["dated"]) if said.get("dated") else None,
-            periods={name: Validators(**one) for name, one in said.get("periods", {}).items()},
+            periods={name: PeriodMark(**one) for name, one in said.get("periods", {}).items()},
             **{key: said[key] for key in ("dataset", "name", "media_type", "sha256", "size_bytes", "etag",
                                           "last_modified", "asked")},
         )  # fmt: skip

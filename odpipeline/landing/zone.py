@@ -124,9 +124,21 @@ class Landing:
                 if self.last(dataset.id) != captured.sha256:
                     captures.write_json(self._home(dataset.id), "latest.json", {"sha256": captured.sha256})
                 return replace(captured, unchanged=delivered.reason)
-            captured = self._keep(dataset, delivered, now)
+            captured = self._keep(dataset, delivered, latest, now)
         same = latest is not None and latest.sha256 == captured.sha256
         return replace(captured, unchanged="same SHA-256" if same else None)
+
+    def without_rows(self, captured: Capture, names: Collection[str], dataset: Dataset) -> Capture:
+        """Note of the periods `names` of `captured` that they have no rows: they are asked for again.
+
+        Raises: OdpError when the disk refuses.
+        """
+        empty = {name: replace(captured.periods[name], empty=True, settled=False) for name in names}
+        noted = replace(captured, periods={**captured.periods, **empty})
+        folder = self._home(captured.dataset) / captured.sha256
+        with captures.on_disk():
+            captures.write_json(folder, "capture.json", captures.provenance(noted, dataset))
+        return noted
 
     def get(self, dataset_id: str, sha256: str) -> Capture:
         """The capture with these bytes, by its SHA-256 or the first 12 digits or more of it.
@@ -274,7 +286,7 @@ class Landing:
         home = self._home(dataset_id)
         yield from (folder for folder in home.iterdir() if _SHA256.fullmatch(folder.name)) if home.is_dir() else ()
 
-    def _keep(self, dataset: Dataset, delivered: Delivery, now: datetime) -> Capture:
+    def _keep(self, dataset: Dataset, delivered: Delivery, latest: Capture | None, now: datetime) -> Capture:
         sha256 = captures.hashed(delivered.path)
         home = self._home(dataset.id)
         for folder in (self._captures, home):
@@ -293,7 +305,10 @@ class Landing:
             etag=delivered.etag,
             last_modified=delivered.last_modified,
             asked=delivered.asked,
-            dated=delivered.changed_at,
+            dated=max(
+                filter(None, (delivered.changed_at, latest.dated if latest and delivered.periods else None)),
+                default=None,
+            ),
             periods=delivered.periods,
         )
         self._install(delivered.path, captured, captures.provenance(captured, dataset))

@@ -26,8 +26,8 @@ from odpipeline.monitoring.sightings import Sightings
 from odpipeline.quality import run_reports
 
 _BY_ERROR = {
-    "SourceError": Cause.SOURCE, "ConformError": Cause.UNREADABLE, "SecretMissing": Cause.SECRET,
-    "PrivacyError": Cause.PRIVACY, "StoreError": Cause.STORE, DIED: Cause.DIED,
+    "SourceError": Cause.SOURCE, "NotDelivered": Cause.SOURCE, "ConformError": Cause.UNREADABLE,
+    "SecretMissing": Cause.SECRET, "PrivacyError": Cause.PRIVACY, "StoreError": Cause.STORE, DIED: Cause.DIED,
 }  # fmt: skip
 """Type of the error that ended a run → its cause; any other is `failed`."""
 _BY_GROUP = (("privacy", Cause.PRIVACY), ("schema", Cause.SCHEMA), ("quarantine", Cause.QUARANTINE))

@@ -163,13 +163,13 @@ def _run(
         periods = periodical.asked(dataset, context.run)
         with closing(flow.recorded(dataset, town, known, replay, periods, run=context.run.run_id)) as stages:
             for reached in stages:
-                taken = reached if isinstance(reached, Capture) else taken
+                taken = periodical.taken(reached, taken)
                 verdict = reached if isinstance(reached, Verdict) else verdict
                 events = list(
                     _events(reached, dataset, taken, next(iter(reports), None), time.perf_counter() - started)
                 )
                 told |= {event.check_name for event in events if isinstance(event, dg.AssetCheckResult)}  # type: ignore[misc]
-                yield from _selected(_by_period(events, dataset, taken, began, context), context)
+                yield from _selected(_by_period(events, dataset, taken, periods, began, context), context)
                 if isinstance(reached, Release):
                     made = next((report for report in reports if report.version == reached.version), None)
                     yield from _selected(unasked(dataset.id, told, None if verdict else made), context)
@@ -201,6 +201,7 @@ def _by_period(
     events: list[Event],
     dataset: Dataset,
     taken: Capture | None,
+    periods: list[str] | None,
     began: datetime,
     context: dg.AssetExecutionContext,
 ) -> Iterator[Event]:
@@ -209,7 +210,7 @@ def _by_period(
         if dataset.periods and taken and isinstance(event, dg.MaterializeResult) and event.asset_key:
             if event.asset_key in context.selected_asset_keys:
                 stage, shown = event.asset_key.path[-1], dict(event.metadata or {})
-                for one in periodical.events(dataset, stage, taken, began, shown, context.instance):
+                for one in periodical.events(dataset, stage, taken, periods, began, shown, context.instance):
                     context.log_event(one)
         else:
             yield event
@@ -248,7 +249,7 @@ def _events(
             now = datetime.now(UTC)
             ages = freshness(dataset, checked_at=reached.checked_at, data_date=reached.data_date, now=now)
             aged = [finding for finding in ages.findings if finding.rule == "data_age"]
-            aged += missing_periods(dataset, taken.periods if taken else (), now)
+            aged += missing_periods(dataset, taken.there if taken else (), now)
             yield from check_results(dataset.id, aged, only=("data_age",), before=before)
 
 

@@ -51,7 +51,8 @@ def drop_sensors(town: Town, job: Job, by_period: dict[str, Job]) -> list[dg.Sen
             if not held["seen"] and store.current(dataset.id):
                 held["done"] = seen  # what was there before we first looked is the night's
             rests, held["seen"] = seen == held["seen"], seen
-            if seen and rests and seen != held["done"] and not under_way(dataset, context.instance):
+            begun = dataset.periods is None or partition_tag(dataset)
+            if seen and rests and seen != held["done"] and begun and not under_way(dataset, context.instance):
                 held["done"], asked = seen, asked + 1
                 assets = [asset_key(dataset.id, stage) for stage in STAGES]
                 yield dg.RunRequest(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -59,10 +61,17 @@ def probe(datasets: Iterable[Dataset], town: Town, instance: dg.DagsterInstance)
                 "published": metadata.of_release(release, dataset, unchanged=True),
             }
             for stage, shown in told.items():
-                key, partition = asset_key(dataset.id, stage), periodical.newest(capture)
-                event = dg.AssetMaterialization(key, metadata=shown, partition=partition)
-                instance.report_runless_asset_event(event)
+                for event in _confirmations(dataset, stage, capture, shown, instance):
+                    instance.report_runless_asset_event(event)
     return [dataset for dataset in listed if found.get(dataset.id) is None]
+
+
+def _confirmations(
+    dataset: Dataset, stage: str, capture: Capture, shown: dict[str, Any], instance: dg.DagsterInstance
+) -> list[dg.AssetMaterialization]:
+    if dataset.periods:
+        return periodical.events(dataset, stage, capture, None, datetime.now(UTC), shown, instance)
+    return [dg.AssetMaterialization(asset_key(dataset.id, stage), metadata=shown)]
 
 
 def lots(datasets: Sequence[Dataset], size: int) -> list[list[dg.AssetKey]]:

@@ -7,7 +7,7 @@ them in one run, which makes one release.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from odpipeline import flow
+from odpipeline.conform import Conformed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.periods import NAMES, PeriodKind
 from odpipeline.declaration.town import Town
@@ -92,21 +93,42 @@ def asked(dataset: Dataset, run: dg.DagsterRun) -> list[str] | None:
 
 
 def patient(known: flow.Zones, run: dg.DagsterRun) -> flow.Zones:
-    """`known` for `run`: those of a backfill follow each other, where several ranges of periods were chosen."""
-    return replace(known, patience_seconds=_PATIENCE_SECONDS) if "dagster/backfill" in run.tags else known
+    """`known` for `run`: the ranges of a backfill follow each other, and a tick's run follows its slow probe."""
+    waits = "dagster/backfill" in run.tags or TRIGGER_TAG in run.tags
+    return replace(known, patience_seconds=_PATIENCE_SECONDS) if waits else known
+
+
+def taken(reached: flow.Stage, before: Capture | None) -> Capture | None:
+    """The capture of this run, as far as its periods have rows."""
+    if isinstance(reached, Capture):
+        return reached
+    if isinstance(reached, Conformed) and reached.empty and before:
+        return replace(
+            before, periods={name: mark for name, mark in before.periods.items() if name not in reached.empty}
+        )
+    return before
 
 
 def events(
-    dataset: Dataset, stage: str, capture: Capture, began: datetime, shown: dict[str, Any], instance: dg.DagsterInstance
+    dataset: Dataset,
+    stage: str,
+    capture: Capture,
+    names: Collection[str] | None,
+    since: datetime,
+    shown: dict[str, Any],
+    instance: dg.DagsterInstance,
 ) -> list[dg.AssetMaterialization]:
-    """What to tell of one stage: a materialisation of each period that the system had since `began`, or new to Dagster.
+    """What to tell of one stage: a materialisation of each period that is new to Dagster, and of the newest.
 
-    Those that were asked for and that the system has not get none. The newest one has all that is `shown`, the others
-    say where to look.
+    Where a person named `names`, of those instead that the system had since then: what it has not, gets none. The last
+    one told has all that is `shown`, the others say where to look.
     """
-    key, held = asset_key(dataset.id, stage), sorted(capture.periods)
-    told = {name for name in held if capture.periods[name].at >= began.isoformat()}
-    told |= set(held) - instance.get_materialized_partitions(key)
+    key, held = asset_key(dataset.id, stage), capture.there
+    told = set(held) - instance.get_materialized_partitions(key)
+    if names is None:
+        told |= set(held[-1:])
+    else:
+        told |= {name for name in held if name in names and capture.periods[name].at >= since.isoformat()}
     found = [name for name in held if name in told]
     return [
         dg.AssetMaterialization(key, metadata=shown if name == found[-1] else {"told_by": found[-1]}, partition=name)
@@ -118,11 +140,6 @@ def partition_tag(dataset: Dataset) -> dict[str, str]:
     """What a run of what is due has to say to Dagster: the newest period stands for all of them."""
     names = periodical.all_due(dataset, datetime.now(UTC)) if dataset.periods else []
     return {_PARTITION: names[-1]} if names else {}
-
-
-def newest(capture: Capture) -> str | None:
-    """The partition that stands for a capture as a whole; None when it is not of a periodical dataset."""
-    return max(capture.periods, default=None)
 
 
 def whole(datasets: Sequence[Dataset]) -> list[Dataset]:

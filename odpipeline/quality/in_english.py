@@ -198,7 +198,7 @@ ENGLISH_PHRASES: dict[str, Phrase] = {
     ),
     "periods": Phrase(
         "no missing period",
-        told=lambda n: f"{count(n['unexpected_count'], 'period')} of {number(n['element_count'])} never delivered",
+        told=lambda n: f"{count(n['unexpected_count'], 'period')} of {number(n['element_count'])} without data",
     ),
     "run_age": Phrase("a recent check", told=lambda n: f"last checked {age(n['age_seconds'])} ago"),
 }  # fmt: skip

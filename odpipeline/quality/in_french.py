@@ -368,8 +368,7 @@ FRENCH_PHRASES: dict[str, Phrase] = {
     ),
     "periods": Phrase(
         "aucune période manquante",
-        told=lambda n: f"{count(n['unexpected_count'], 'période')} jamais reçue"
-        f"{'s' if n['unexpected_count'] > 1 else ''} sur {number(n['element_count'])}",
+        told=lambda n: f"{count(n['unexpected_count'], 'période')} sans données sur {number(n['element_count'])}",
         advice="Vérifiez que votre logiciel a bien exporté chaque période, et renvoyez celles qui manquent.",
     ),
     "run_age": Phrase(

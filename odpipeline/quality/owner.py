@@ -27,6 +27,13 @@ _FAILURES = {
             "données."
         ),
     ),
+    "NotDelivered": (
+        "Le logiciel ou le serveur qui livre ces données n’a rien à l’endroit prévu.",
+        (
+            "Vérifiez que l’export a bien été produit et déposé ; s’il a changé de nom ou d’adresse, annoncez-le au "
+            "service des données."
+        ),
+    ),
     "ConformError": (
         "La livraison ne peut pas être lue comme le tableau qui est déclaré.",
         (

@@ -17,9 +17,9 @@ from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import System, Town
 from odpipeline.errors import OdpError, SourceError, located
 from odpipeline.sources import periodical
-from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators
+from odpipeline.sources.delivery import Delivery, Order, PeriodMark, Unchanged, Validators
 
-__all__ = ["KINDS", "Delivery", "Unchanged", "Validators", "extract", "fetch"]
+__all__ = ["KINDS", "Delivery", "PeriodMark", "Unchanged", "Validators", "extract", "fetch"]
 
 KINDS: dict[str, str] = {
     "http": "web",

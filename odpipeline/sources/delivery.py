@@ -26,17 +26,33 @@ class Validators:
     """What the last capture remembers, to ask only for something newer.
 
     `sha256` is that of its bytes; `asked` is the fingerprint of the address that gave `etag` and `last_modified`,
-    which mean nothing at another address. `periods`: the same for each period that it holds, by its name; of one
-    period, `at` is when the system last had it (ISO 8601), and `settled` that it need not be asked for again.
+    which mean nothing at another address. `periods`: what it remembers of each period that it holds, by its name.
     """
 
     etag: str | None
     last_modified: str | None
     sha256: str
     asked: str = ""
-    periods: Mapping[str, Validators] = field(default_factory=dict)
+    periods: Mapping[str, PeriodMark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PeriodMark(Validators):
+    """What is remembered of one period.
+
+    `at`: when the system last had it (ISO 8601, UTC). `settled`: it need not be asked for again. `empty`: it has no
+    rows. `former`: it answers a question that is not asked any more, and the system has no answer to today's.
+    """
+
     at: str = ""
     settled: bool = True
+    empty: bool = False
+    former: bool = False
+
+    @property
+    def there(self) -> bool:
+        """Whether it was delivered, as far as its rows tell."""
+        return not (self.empty or self.former)
 
 
 @dataclass(frozen=True)
@@ -55,7 +71,7 @@ class Delivery:
     last_modified: str | None = None
     asked: str = ""
     dated: datetime | None = None
-    periods: Mapping[str, Validators] = field(default_factory=dict)
+    periods: Mapping[str, PeriodMark] = field(default_factory=dict)
 
     @property
     def changed_at(self) -> datetime | None:
@@ -79,7 +95,7 @@ class Unchanged:
     """The system says that nothing changed since the validators: `304 by ETag`. `periods`: see `Validators`."""
 
     reason: str
-    periods: Mapping[str, Validators] = field(default_factory=dict)
+    periods: Mapping[str, PeriodMark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

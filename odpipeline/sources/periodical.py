@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,7 @@ from odpipeline.declaration.periods import filled
 from odpipeline.declaration.source import DropSource, FolderSource
 from odpipeline.declaration.town import System
 from odpipeline.errors import NotDelivered, OdpError, SourceError
-from odpipeline.sources.delivery import Delivery, Order, Unchanged, Validators, intake
+from odpipeline.sources.delivery import Delivery, Order, PeriodMark, Unchanged, Validators, intake
 from odpipeline.sources.drops import add, bundled, suffix_of
 
 _CHUNK_BYTES = 1 << 20
@@ -46,8 +46,8 @@ Ask = Callable[[Order], Delivery | Unchanged]
 class Asked:
     """What a run of a periodical dataset is asked for.
 
-    `names`: the periods that a person names; None when nobody does. `public`: period → SHA-256 in the capture that the
-    public release was made from, empty when there is none.
+    `names`: the periods that a person names; None when nobody does. `public`: where the last run could not publish what
+    it was delivered, period → SHA-256 in the capture that the public release was made from; else None.
     """
 
     names: Collection[str] | None = None
@@ -66,7 +66,7 @@ class _Part:
 class _New(_Part):
     """… that was delivered now: what to ask with next time, and when the source says that it was changed."""
 
-    mark: Validators
+    mark: PeriodMark
     dated: datetime | None
 
 
@@ -75,7 +75,7 @@ class _Answers:
     """What the system said, by period: new files, the marks of what it has as it was, what it has not."""
 
     new: dict[str, _New]
-    same: dict[str, Validators]
+    same: dict[str, PeriodMark]
     missed: dict[str, NotDelivered]
 
 
@@ -101,11 +101,11 @@ def due(dataset: Dataset, since: Validators | None, system: System | None, asked
     if since is None or since.asked != question(dataset, system) or isinstance(dataset.source, FolderSource):
         return all_due(dataset, now)  # a folder of our own is looked through in no time
     newest = _newest(dataset, now)
-    public = asked.public or {}
+    unpublished = {name for name in known if asked.public is not None and asked.public.get(name) != known[name].sha256}
     return [
         name
         for name in all_due(dataset, now)
-        if name in newest or name not in known or not known[name].settled or public.get(name) != known[name].sha256
+        if name in newest or name in unpublished or name not in known or not known[name].settled
     ]
 
 
@@ -136,10 +136,24 @@ def question(dataset: Dataset, system: System | None) -> str:
     """The fingerprint of what is asked for a period, and of whom; limits, secrets and `first` are no part of it."""
     assert dataset.periods  # noqa: S101 - asked of periodical datasets only
     said = dataset.source.model_dump(mode="json", exclude_defaults=True, exclude=_LIMITS)
-    address = urlsplit(system.address()) if system else None
-    where = [address.scheme, address.hostname, address.port, address.path] if address else []
+    where = _where(system.address()) if system else []
     digest = hashlib.sha256(json.dumps([said, where], sort_keys=True).encode()).hexdigest()
     return f"{dataset.periods.every}:{digest}"  # months and quarters share names: they are no answers to each other
+
+
+def _where(address: str) -> list[Any]:
+    """What of an address tells a system from another: not who asks, nor with which password."""
+    from sqlalchemy import make_url  # slow to import, and of use to databases only
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        split = urlsplit(address)
+        if split.scheme in ("http", "https", "sftp", "s3", ""):
+            return [split.scheme, split.hostname, split.port, split.path]
+        url = make_url(address)
+    except (ValueError, ArgumentError):
+        return [address]
+    return [url.drivername, url.host, url.port, url.database]
 
 
 def extract(order: Order, ask: Ask, asked: Asked, now: datetime) -> Delivery | Unchanged:
@@ -154,16 +168,18 @@ def extract(order: Order, ask: Ask, asked: Asked, now: datetime) -> Delivery | U
     names = due(dataset, order.since, order.system, asked, now)
     if asked.names is not None and known and not anew:
         names = [name for name in every if name in asked.names]
-    answers = _asked(order, ask, names, known, now)
-    _refuse_silence(dataset, asked, answers, known)
+    moment = _Moment(now, _newest(dataset, now), _today(dataset, now))
+    answers = _asked(order, ask, names, known, moment)
+    _refuse_silence(dataset, asked, answers, known, anew=anew)
     kept = [name for name in every if name in known and name not in answers.new]
     marks = {name: answers.same.get(name, known[name]) for name in kept}
     for name in set(names) & set(kept) - set(answers.same):  # the system has said that it has it no more
-        marks[name] = replace(marks[name], settled=_settled(dataset, name, now))
+        former = known[name].former or anew
+        marks[name] = replace(known[name], settled=not former and moment.settles(dataset, name), former=former)
     if not answers.new and len(kept) == len(known) and not anew:
         return Unchanged("every period that was asked for is unchanged", marks)
     with _earlier(order if kept else None) as earlier:
-        new = answers.new | _found_again(order, ask, [name for name in kept if name not in earlier], now)
+        new = answers.new | _found_again(order, ask, [name for name in kept if name not in earlier], moment)
         marks = dict(sorted((marks | {name: one.mark for name, one in new.items()}).items()))
         with intake(dataset.source, order, where=order.declared) as arriving, bundled(arriving) as bundle:
             for name in marks:
@@ -173,7 +189,7 @@ def extract(order: Order, ask: Ask, asked: Asked, now: datetime) -> Delivery | U
     return Delivery(order.path, "periods.zip", "application/zip", None, None, asks, dated, marks)
 
 
-def _known(dataset: Dataset, since: Validators | None) -> Mapping[str, Validators]:
+def _known(dataset: Dataset, since: Validators | None) -> Mapping[str, PeriodMark]:
     """The periods that the last capture holds; none when they were others, such as months instead of quarters."""
     assert dataset.periods  # noqa: S101 - asked of periodical datasets only
     return since.periods if since and since.asked.startswith(f"{dataset.periods.every}:") else {}
@@ -188,13 +204,23 @@ def _newest(dataset: Dataset, now: datetime) -> set[str]:
     return set(names[len(names) - min(dataset.periods.again if dataset.periods else 0, len(names)) :])
 
 
-def _settled(dataset: Dataset, name: str, now: datetime) -> bool:
-    """Whether a period that is asked for at `now` need not be asked for again."""
-    assert dataset.periods  # noqa: S101 - asked of periodical datasets only
-    return name not in _newest(dataset, now) and dataset.periods.span(name).next <= _today(dataset, now)
+@dataclass(frozen=True)
+class _Moment:
+    """When it is asked: the newest periods then, and the day in the town."""
+
+    now: datetime
+    newest: set[str]
+    today: date
+
+    def settles(self, dataset: Dataset, name: str) -> bool:
+        """Whether a period that is asked for now need not be asked for again."""
+        assert dataset.periods  # noqa: S101 - asked of periodical datasets only
+        return name not in self.newest and dataset.periods.span(name).next <= self.today
 
 
-def _asked(order: Order, ask: Ask, names: Collection[str], known: Mapping[str, Validators], now: datetime) -> _Answers:
+def _asked(
+    order: Order, ask: Ask, names: Collection[str], known: Mapping[str, PeriodMark], moment: _Moment
+) -> _Answers:
     """What the system answers for each of `names`.
 
     Raises: as it does, naming the period.
@@ -214,9 +240,12 @@ def _asked(order: Order, ask: Ask, names: Collection[str], known: Mapping[str, V
         except OdpError as error:
             error.what = f"period {name}: {error.what}"
             raise
-        mark = known[name] if isinstance(one, Unchanged) else _mark(one)
-        mark = replace(mark, at=now.isoformat(), settled=_settled(order.dataset, name, now))
-        if isinstance(one, Unchanged) or (since and since.sha256 == mark.sha256):
+        delivered = None if isinstance(one, Unchanged) else _mark(one)
+        same = delivered is None or (since is not None and since.sha256 == delivered.sha256)
+        empty = same and since is not None and since.empty
+        settled = not empty and moment.settles(order.dataset, name)
+        mark = replace(delivered or known[name], at=moment.now.isoformat(), settled=settled, empty=empty, former=False)
+        if same or isinstance(one, Unchanged):
             answers.same[name] = mark
         else:
             read = partial(_chunks, partial(_opened, one.path))
@@ -224,30 +253,33 @@ def _asked(order: Order, ask: Ask, names: Collection[str], known: Mapping[str, V
     return answers
 
 
-def _mark(one: Delivery) -> Validators:
+def _mark(one: Delivery) -> PeriodMark:
     with one.path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Validators(one.etag, one.last_modified, sha256, one.asked)
+    return PeriodMark(one.etag, one.last_modified, sha256, one.asked)
 
 
-def _refuse_silence(dataset: Dataset, asked: Asked, answers: _Answers, known: Mapping[str, Validators]) -> None:
+def _refuse_silence(
+    dataset: Dataset, asked: Asked, answers: _Answers, known: Mapping[str, PeriodMark], *, anew: bool
+) -> None:
     """An address where nothing is any more, of what was there a run ago, is no source without news.
 
-    A drop folder may be emptied by who fills it: there only what a person named, or a beginning, must be there.
+    A drop folder may be emptied by who fills it: there only what a person named, a beginning, or the answer to a new
+    question must be there.
     """
     if answers.new or answers.same or not answers.missed:
         return
     gone = [name for name in answers.missed if name in known]
-    if asked.names is not None or not known or (gone and not isinstance(dataset.source, DropSource)):
+    if asked.names is not None or not known or anew or (gone and not isinstance(dataset.source, DropSource)):
         raise answers.missed[next(iter(gone or answers.missed))]
 
 
-def _found_again(order: Order, ask: Ask, names: Collection[str], now: datetime) -> dict[str, _New]:
+def _found_again(order: Order, ask: Ask, names: Collection[str], moment: _Moment) -> dict[str, _New]:
     """Periods that the last capture was to hold and does not: it is damaged.
 
     Raises: SourceError when the system has not all of them any more.
     """
-    answers = _asked(order, ask, names, {}, now)
+    answers = _asked(order, ask, names, {}, moment)
     if answers.missed:
         raise SourceError(
             f"the last capture is damaged, and the system has no more of it: {', '.join(sorted(answers.missed))}",

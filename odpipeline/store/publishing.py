@@ -115,6 +115,10 @@ class Store:
             ) from None
         return release
 
+    def withdrawn(self, dataset_id: str) -> bool:
+        """Whether the whole dataset was withdrawn, and not readmitted."""
+        return releases.tombstone(self._backend, dataset_id) is not None
+
     def standing(self, dataset_id: str) -> None:
         """Do nothing when `dataset_id` may be published.
 

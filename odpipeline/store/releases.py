@@ -118,6 +118,11 @@ class Release(Manifest):
         """The file whose name ends with `suffix` (`.csv`), or None."""
         return next((file for file in self.files if file.name.endswith(suffix)), None)
 
+    @property
+    def captures(self) -> set[str]:
+        """The SHA-256 of the captures behind it: that of its making, and that which last led to the same content."""
+        return {self.capture_sha256, self.checked_capture}
+
     def made_from(self, capture_sha256: str, code_version: str) -> bool:
         """True when this capture and this code version are the last ones that led to this content."""
         return (capture_sha256, code_version) == (self.checked_capture, self.checked_code)
