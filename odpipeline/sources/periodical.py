@@ -152,7 +152,7 @@ def _where(address: str) -> list[Any]:
             return [split.scheme, split.hostname, split.port, split.path]
         url = make_url(address)
     except (ValueError, ArgumentError):
-        return [address]
+        return []  # the source itself will say that it is none
     return [url.drivername, url.host, url.port, url.database]
 
 
