@@ -29,6 +29,7 @@ from odpipeline.journal import Journal, RunRecord
 from odpipeline.landing import Capture, Landing, Seal
 from odpipeline.landing.erasures import Erasures
 from odpipeline.landing.tracebacks import foreseen, forget_tracebacks
+from odpipeline.landing.turns import turn_of
 from odpipeline.landing.workplace import keep_failed, set_aside, workplace
 from odpipeline.lineage_events import LineageEvents
 from odpipeline.privacy import Anonymised
@@ -373,7 +374,9 @@ def _captured(dataset: Dataset, town: Town, zones: Zones, folder: Path, periods:
     """What the source delivers, in the private zone."""
     since, earlier = zones.landing.validators(dataset.id), partial(zones.landing.earlier, dataset.id, folder)
     asked = Asked(periods, unpublished.compared(dataset, zones.landing, zones.store, zones.journal))
-    return zones.landing.capture(dataset, sources.extract(dataset, town, folder, since, earlier, asked))
+    with turn_of(dataset, town):
+        delivered = sources.extract(dataset, town, folder, since, earlier, asked)
+    return zones.landing.capture(dataset, delivered)
 
 
 def _versions(dataset: Dataset, zones: Zones, folder: Path) -> list[Path]:

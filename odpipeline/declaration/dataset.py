@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -402,6 +403,11 @@ class Dataset(Closed):
     def place(self, *path: str | int) -> str:
         """`file:line` of the key at `path`, for messages."""
         return f"{self.file}:{self.line(*path)}"
+
+    @property
+    def asks(self) -> str | None:
+        """The system, or the host, that is asked; None when it is the town's own folder."""
+        return self.source.system or urlsplit(getattr(self.source, "http", "")).hostname
 
     @property
     def suite_file(self) -> Path | None:

@@ -70,7 +70,9 @@ def dataset_assets(dataset: Dataset, town: Town) -> dg.AssetsDefinition:
         can_subset=True,
         partitions_def=periodical.partitions(dataset),
         backfill_policy=dg.BackfillPolicy.single_run() if dataset.periods else None,
-        pool=pool(dataset) if town.night.broker is None else None,  # a lost step would leave the waiting ones for ever
+        pool=pool(dataset)
+        if town.night.broker is None
+        else None,  # a lost step would keep its place: see landing.turns
     )
     def step(context: dg.AssetExecutionContext, config: Replay, duckdb: DuckDBResource) -> Iterator[Event]:
         yield from _run(context, dataset, town, zones(town, duckdb), config.capture)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 import dagster as dg
 
@@ -25,16 +24,12 @@ def asset_key(dataset: str, stage: str) -> dg.AssetKey:
 
 def system_key(dataset: Dataset) -> dg.AssetKey:
     """The key of what delivers the dataset: its declared system, or the host, or `files` for a folder of the town."""
-    source = dataset.source
-    if source.system:
-        return dg.AssetKey(["systems", source.system])
-    return dg.AssetKey(["systems", urlsplit(getattr(source, "http", "")).hostname or "files"])
+    return dg.AssetKey(["systems", dataset.asks or "files"])
 
 
 def pool(dataset: Dataset) -> str:
     """The pool that limits how many datasets ask one municipal system, or one host, at once."""
-    asks_host = dataset.source.system or getattr(dataset.source, "http", "")
-    return plain(system_key(dataset).path[-1] if asks_host else dataset.id)
+    return plain(dataset.asks or dataset.id)
 
 
 def plain(name: str) -> str:
