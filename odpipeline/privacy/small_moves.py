@@ -2,6 +2,9 @@
 
 The rows of such a class are taken from the current release as they stand there, so that the class differs from no
 public version by 1 to k - 1 rows, and nothing new is told. It is the price that the public sees those classes late.
+
+Rows that stay keep the pseudonyms that they have, where those of scope `release` change with each version. So that this
+does not show which classes waited, those that did not change at all keep theirs, too.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import duckdb
 
 from odpipeline import published
 from odpipeline.declaration.dataset import Dataset
+from odpipeline.declaration.techniques import Technique
 from odpipeline.duck import DuckSettings, columns, connect, literal, quote
 from odpipeline.errors import PrivacyError
 from odpipeline.privacy.anonymising import Anonymised
@@ -39,7 +43,7 @@ def waited(
             if shapes[0] != shapes[1]:
                 return anonymised
             waiting = _moved(connection, new, versions, dataset)
-            if not waiting:
+            if not waiting + _unchanged(connection, new, old, dataset):
                 return anonymised
             quasi = map(quote, privacy.quasi_identifiers)
             same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM m.{name}" for name in quasi)
@@ -57,6 +61,8 @@ def waited(
             mend="nothing is published until they can be; run again, and report it if it stays",
         ) from None
     target.replace(anonymised.parquet)
+    if not waiting:
+        return replace(anonymised, rows=rows)
     message = f"{waiting} classes moved by fewer than k = {privacy.k} rows and stay as they are public"
     found = Finding("privacy", "small_moves", True, message, Severity.INFO, counts={"classes": waiting, "k": privacy.k})
     return replace(anonymised, rows=rows, findings=(*anonymised.findings, found))
@@ -74,6 +80,27 @@ def _moved(connection: duckdb.DuckDBPyConnection, new: str, versions: Mapping[st
     nothing = f"(SELECT {quasi} FROM {new} LIMIT 0)"
     connection.execute(f"CREATE TEMP TABLE moved AS {' UNION '.join([nothing, *apart])}")
     [(count,)] = connection.execute("SELECT count(*) FROM moved").fetchall()
+    return int(count)
+
+
+def _unchanged(connection: duckdb.DuckDBPyConnection, new: str, old: str, dataset: Dataset) -> int:
+    """Add to `moved` the classes that are as they were but for pseudonyms of scope `release`; how many they are."""
+    roles = dataset.privacy.columns
+    renamed = {
+        name
+        for name, role in roles.items()
+        if isinstance(role, Technique) and role.pseudonymise and role.pseudonymise.scope == "release"
+    }
+    if not renamed:
+        return 0
+    quasi = columns(dataset.privacy.quasi_identifiers)
+    others = columns([field.name for field in dataset.published_fields if field.name not in renamed])
+    sides = [f"SELECT {others} FROM {rows}" for rows in (new, old)]
+    changed = " UNION ALL ".join(f"(({one}) EXCEPT ALL ({other}))" for one, other in (sides, sides[::-1]))
+    [(count,)] = connection.execute(
+        f"INSERT INTO moved (SELECT DISTINCT {quasi} FROM {new}) EXCEPT (SELECT {quasi} FROM ({changed})) "
+        "EXCEPT FROM moved"
+    ).fetchall()
     return int(count)
 
 

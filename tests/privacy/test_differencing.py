@@ -181,6 +181,30 @@ def test_small_moves_may_wait_until_as_many_as_k_have_come(town: Path) -> None:
     assert _classes(fourth) == {("nord", "a"): 12, ("sud", "b"): 20}
 
 
+def test_pseudonyms_do_not_show_which_classes_waited(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODP_SECRET_AIDES", "2b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfe")
+    _declare(town, "aides", WAIT)
+    declared = town / "assets/sports/aides.yaml"
+    text = declared.read_text().replace("numero: drop", "numero: {pseudonymise: {secret: ODP_SECRET_AIDES}}")
+    declared.write_text(text)
+
+    def pseudonyms(ended: Verdict | Release) -> dict[str, set[str]]:
+        assert isinstance(ended, Release)
+        rows = duckdb.sql(
+            f"SELECT quartier, list(numero) FROM '{ended.folder / 'aides.parquet'}' GROUP BY ALL"
+        ).fetchall()
+        return {quartier: set(names) for quartier, names in rows}
+
+    _deliver(town, nord_a=9, sud_b=9, est_c=9)
+    first = pseudonyms(_run(town))
+    _deliver(town, nord_a=30, sud_b=11, est_c=9)
+    second = pseudonyms(_run(town))
+    assert {quartier: len(names) for quartier, names in second.items()} == {"nord": 30, "sud": 9, "est": 9}
+    assert second["sud"] == first["sud"]  # it waits
+    assert second["est"] == first["est"]  # nothing has changed in it
+    assert not second["nord"] & first["nord"]
+
+
 def test_a_class_that_comes_near_an_older_version_waits_too(town: Path) -> None:
     _declare(town, "aides", WAIT)
     for nord in (20, 30, 21, 19, 36):
