@@ -82,26 +82,26 @@ def dataset_assets(dataset: Dataset, town: Town) -> dg.AssetsDefinition:
 
 def system_specs(town: Town) -> list[dg.AssetSpec]:
     """The municipal systems that deliver something, as external assets."""
-    specs: dict[dg.AssetKey, dg.AssetSpec] = {}
+    delivered: dict[dg.AssetKey, list[Dataset]] = {}
     for dataset in town.datasets:
-        key = system_key(dataset)
-        system = town.systems.get(dataset.source.system or "")
-        specs.setdefault(
-            key,
-            dg.AssetSpec(
-                key,
-                group_name="systems",
-                description=_delivers(key, system.title if system else f"Where {key.path[-1]} delivers.", town),
-                kinds=set((system.kinds if system else ()) or (dataset.source.kind,)),
-                owners=[system.owner] if system and system.owner else [],
-            ),
-        )
-    return list(specs.values())
+        delivered.setdefault(system_key(dataset), []).append(dataset)
+    return [_system_spec(key, datasets, town) for key, datasets in delivered.items()]
 
 
-def _delivers(key: dg.AssetKey, title: str, town: Town) -> str:
+def _system_spec(key: dg.AssetKey, datasets: list[Dataset], town: Town) -> dg.AssetSpec:
+    first = datasets[0].source
+    system = town.systems.get(first.system or "")
+    return dg.AssetSpec(
+        key,
+        group_name="systems",
+        description=_delivers(system.title if system else f"Where {key.path[-1]} delivers.", datasets),
+        kinds=set((system.kinds if system else ()) or (first.kind,)),
+        owners=[system.owner] if system and system.owner else [],
+    )
+
+
+def _delivers(title: str, hit: list[Dataset]) -> str:
     """The title of a system and the published datasets that are hit when it changes."""
-    hit = [dataset for dataset in town.datasets if system_key(dataset) == key]
     return "\n".join([f"**{title}**", "", "When it changes, these published datasets are hit:", "",
                       *(f"- `{dataset.id}`: {dataset.title} ({dataset.owner})" for dataset in hit)])  # fmt: skip
 
