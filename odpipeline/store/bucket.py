@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ from obstore.store import S3Store
 from odpipeline.declaration.bucket import BucketStore
 from odpipeline.errors import SecretMissing, StoreError
 from odpipeline.store.backend import AlreadyThere, Altered, Changed
+
+_LOCKED_OUT = re.compile(r"\b40[13] (Unauthorized|Forbidden)")
+"""What the client says of some requests; ports and durations in its words may hold the same digits."""
 
 _WHOLE = 64 << 20
 """Up to this size a file goes up in one request, and conditionally."""
@@ -280,7 +284,7 @@ class Bucket:
         if "NoSuchBucket" in text:
             return StoreError(f"there is no bucket {self._said.bucket}", where="town.yaml, store",
                               mend="make it on the server, or correct its name")  # fmt: skip
-        if name in ("PermissionDeniedError", "UnauthenticatedError") or "403" in text or "401" in text:
+        if name in ("PermissionDeniedError", "UnauthenticatedError") or _LOCKED_OUT.search(text):
             return StoreError("the server does not let us in", where=where,
                               mend="check the variables of `access_key`, the rights on the bucket, and the clock of "
                               "this machine")  # fmt: skip

@@ -144,6 +144,19 @@ def test_a_clock_that_is_wrong_is_named(bucket: Make, proxy: Proxy, tmp_path: Pa
     assert "the clock of this machine" in refused.value.mend
 
 
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("Generic S3 error: retries: 4, error sending request for http://127.0.0.1:40123, after 2.403s", "not answer"),
+        ("Generic S3 error: Server returned non-2xx status code: 403 Forbidden: <Error>…</Error>", "not let us in"),
+    ],
+)
+def test_digits_in_the_clients_words_are_no_status(bucket: Make, said: str, what: str) -> None:
+    backend = bucket()
+    with pytest.raises(StoreError, match=what), backend._worded("d/a"):
+        raise OSError(said)
+
+
 def test_a_server_that_stays_down_changes_nothing(bucket: Make, proxy: Proxy, tmp_path: Path) -> None:
     backend = bucket(endpoint=proxy.endpoint)
     store = stored(tmp_path, backend)
