@@ -224,3 +224,11 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise AssertionError("PostgreSQL did not answer within 30 s")
+
+
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for what other processes bring about."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"it did not come to that within {seconds:.0f} s"
+        time.sleep(0.1)

@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from odpipeline.declaration import read_town
 from odpipeline.monitoring.records import Records
 from odpipeline.monitoring.rounds import ROUND
 from tests.mail_server import mail_server
-from tests.servers import free_port
+from tests.servers import free_port, until
 from tests.towns import deliver, write_town
 
 ALERTS = "alerts: {mail: {env: ODP_TEST_MAIL}, settle: 0 s, digest: '23:59'}\n"
@@ -76,14 +75,6 @@ def dagster(folder: Path, program: str, *words: str) -> Iterator[subprocess.Pope
 def surroundings(folder: Path) -> dict[str, str]:
     path = os.pathsep.join([str(folder / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     return os.environ | {"PYTHONPATH": path, "ODP_TOWN": str(folder), "DAGSTER_HOME": str(folder)}
-
-
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(900):
-        if true():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come")
 
 
 def changed(folder: Path, code: str) -> None:

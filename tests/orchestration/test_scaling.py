@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from odpipeline.errors import OdpError
 from odpipeline.orchestration.scaling import worker_settings
 from odpipeline.store import verifying
 from tests.s3_server import KEY, SECRET, s3_server
-from tests.servers import a_database, postgresql, redis
+from tests.servers import a_database, postgresql, redis, until
 from tests.towns import deliver, write_town
 
 REDELIVER = 20
@@ -122,30 +122,22 @@ def _given_back(folder: Path, killed: float) -> bool:
     return all(taken > killed for _, taken in oldest)
 
 
-def _until(true: Callable[[], bool]) -> None:
-    for _ in range(1200):
-        if true():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come to that within 120 s")
-
-
 def test_a_worker_that_is_killed_loses_nothing_and_publishes_nothing_half(ville):
     (ville / "hold").touch()
     with worker(ville, "un") as one, worker(ville, "deux") as two:
         night = begin(ville)
         store = flow.Zones.of(read_town(ville)).store
         others = [name for name in DATASETS if name != "lente"]
-        _until(lambda: (ville / "held-by").exists() or night.poll() is not None)
+        until(lambda: (ville / "held-by").exists() or night.poll() is not None)
         assert night.poll() is None, night.communicate()
-        _until(lambda: all(store.current(name) for name in others))  # by the other worker
+        until(lambda: all(store.current(name) for name in others))  # by the other worker
         doomed = {"un": one, "deux": two}[(ville / "held-by").read_text()]
         os.killpg(doomed.pid, signal.SIGKILL)
         doomed.wait()
         killed = time.time()
         assert store.current("lente") is None
         (ville / "hold").unlink()
-        _until(lambda: _given_back(ville, killed))
+        until(lambda: _given_back(ville, killed))
         assert ended(night) == dict.fromkeys(DATASETS, ("published", 1))
     assert [verifying.verify(store.backend, name, listed=store.backend).flaws for name in DATASETS] == [[]] * 4
 
