@@ -187,6 +187,9 @@ def test_an_xml_month_without_records_holds_nothing_back(town):
         (town.root / f"depot/x_{month:%Y%m}.xml").write_text(f"<j>{item}</j>")
     _, release, _ = town.run()
     assert release.rows == 3
+    town.declare((town.root / "assets/sports/entrees.yaml").read_text().replace("j/i", "j/item"))
+    with pytest.raises(OdpError, match="the XML has no element at j/item"):
+        town.run()
 
 
 def test_a_pattern_that_matches_nothing_any_more_is_an_error_not_silence(town):

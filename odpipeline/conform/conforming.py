@@ -22,7 +22,7 @@ from odpipeline.conform.casting import Reading, Spelling, reading, trimmed
 from odpipeline.conform.columns import ignored_rows, match
 from odpipeline.conform.computed import with_computed
 from odpipeline.conform.containers import is_shapefile, unpacked
-from odpipeline.conform.delivered import Delivered, passed, unreadable
+from odpipeline.conform.delivered import Delivered, NoRecords, passed, unreadable
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.duck import DuckSettings, connect, literal, quote
 from odpipeline.errors import ConformError
@@ -98,12 +98,19 @@ def conform(capture: Capture, dataset: Dataset, folder: Path, duck: DuckSettings
     files = unpacked(capture.path, dataset, folder)
     names = sorted(capture.periods) or [""] * len(files)
     parts: dict[str, Conformed] = {}
+    nothing = _no_rows(dataset)
     for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
-        with _of_period(name):
-            if part := _part(file, dataset, folder, duck, len(parts) + 1):
-                parts[name or str(number)] = part
+        try:
+            with _of_period(name):
+                part = _part(file, dataset, folder, duck, len(parts) + 1)
+        except NoRecords as error:
+            if dataset.periods is None:
+                raise
+            part, nothing = None, error
+        if part:
+            parts[name or str(number)] = part
     if not parts:
-        raise _no_rows(dataset)
+        raise nothing
     if (rows := sum(part.rows_in for part in parts.values())) > dataset.source.max_rows:
         raise ConformError(
             f"the delivery has {rows:,} rows, and {dataset.source.max_rows:,} are taken at most",

@@ -37,6 +37,10 @@ class Delivered:
     mended: Callable[[duckdb.DuckDBPyConnection, duckdb.InvalidInputException | None], Delivered | None] | None = None
 
 
+class NoRecords(ConformError):
+    """A document in which nothing is where its records should be: of one period of many, that may be so."""
+
+
 T = TypeVar("T")
 
 

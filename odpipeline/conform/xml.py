@@ -13,7 +13,7 @@ import duckdb
 from lxml import etree
 
 from odpipeline.conform import markup
-from odpipeline.conform.delivered import Delivered
+from odpipeline.conform.delivered import Delivered, NoRecords
 from odpipeline.conform.streamed import streamed
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.errors import ConformError
@@ -38,8 +38,8 @@ def read(_connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, f
     strangers: dict[str, None] = {}
     rows = _rows(markup.records(path, (steps,), dataset), wanted, strangers)
     relation, count = streamed(rows, wanted, folder)
-    if not count and dataset.periods is None:  # there is a month without any
-        raise ConformError(
+    if not count:
+        raise NoRecords(
             f"the XML has no element at {said}",
             where=dataset.place("format", "records"),
             mend="give the path of one record, such as Traffic_Status/Item, without the namespace's prefix",

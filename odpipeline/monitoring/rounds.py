@@ -101,9 +101,7 @@ def _round(town: Town, zones: Zones, records: Records, now: datetime) -> Round:
         open=len(still),
         sent=sent,
         waiting=len(records.waiting()),
-        late=tuple(
-            sorted({name for p in problems if p.cause in (Cause.STALE, Cause.UNCHECKED) for name in p.datasets})
-        ),
+        late=_late(problems),
     )
 
 

@@ -15,8 +15,6 @@ from odpipeline.duck import quote
 OPERATORS = {">": ">", ">=": ">=", "==": "=", "<=": "<=", "<": "<"}
 """How two columns may be compared, and the same in SQL."""
 
-_NUMBERS = ("BIGINT", "INTEGER", "DOUBLE")
-
 
 @dataclass(frozen=True)
 class RowRule:

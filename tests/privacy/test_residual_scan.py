@@ -220,3 +220,27 @@ def test_a_permission_that_is_none_is_refused_with_its_line(tmp_path: Path, said
     with pytest.raises(DeclarationErrors, match=r"piscines\.yaml:13: .*") as refused:
         read_town(_town(tmp_path, f"privacy: {{allowed: {said}}}\n"))
     assert why in str(refused.value)
+
+
+_WORDS = st.sampled_from([
+    "Passeport", "carte d’identité", "CARTE NATIONALE D'IDENTITE", "cni", "titre de séjour", "TITRE DE SEJOUR",
+    "permis de conduire", "PERMIS", "né", "Née le", "nees", "NAISSANCE", "date de naissance", "M.", "Mme", "Dr",
+    "Durand", "Élodie", "MARTIN", "d'Arc", "Jean-Pierre", "",
+])  # fmt: skip
+_BETWEEN = st.sampled_from([" ", "  ", ": ", " n° ", ". ", ", ", "-", "’", "\n", ""])
+_AFTER = st.sampled_from(["12", "2001-02-03", "3 mars 1987", "12AB34567", "123456789012", "Durand", "Élodie", ""])
+
+
+@settings(max_examples=60, deadline=None)
+@given(cells=st.lists(st.tuples(_WORDS, _BETWEEN, _WORDS, _BETWEEN, _AFTER).map("".join), min_size=1, max_size=60))
+def test_whatever_a_pattern_finds_its_hint_finds_too(cells: list[str]) -> None:
+    hinted = [detector for detector in DETECTORS if detector.hint]
+    assert hinted
+    with connect() as connection:
+        for detector in hinted:
+            missed = connection.execute(
+                "SELECT cell FROM (SELECT unnest($1) AS cell) "
+                "WHERE regexp_matches(cell, $2) AND NOT regexp_matches(cell, $3)",
+                [cells, detector.pattern, detector.hint],
+            ).fetchall()
+            assert missed == [], detector.name
