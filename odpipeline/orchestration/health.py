@@ -12,6 +12,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.freshness import spoken
 from odpipeline.operating.doctor import Line, State
 from odpipeline.orchestration.building import definitions
+from odpipeline.orchestration.state import made_by_several
 
 _LONG = timedelta(hours=12)
 _START = "start the daemon: systemctl start odp-daemon, or `odp ui` for development"
@@ -27,10 +28,26 @@ def look(town: Town) -> Iterator[Line]:
             "dagster.yaml", State.FAULT, "there is none in the town's folder", "take the one that `odp init` makes"
         )
         return
-    with chdir(town.root), dg.DagsterInstance.from_config(str(town.root)) as instance:
-        yield from _daemon(instance)
-        yield from _stopped(instance, repository)
-        yield from _stuck(instance)
+    with chdir(town.root):
+        try:
+            opened = dg.DagsterInstance.from_config(str(town.root))
+        except Exception as error:  # noqa: BLE001  # Dagster's, SQLAlchemy's or Alembic's: none is gone on with
+            mend = "stop Dagster, take its storage out of a backup or set it aside: a new one is made, without old runs"
+            yield Line("dagster's storage", State.FAULT, f"it cannot be opened: {type(error).__name__}", mend)
+            return
+        with opened as instance:
+            yield from _storage(town)
+            yield from _daemon(instance)
+            yield from _stopped(instance, repository)
+            yield from _stuck(instance)
+
+
+def _storage(town: Town) -> Iterator[Line]:
+    if made_by_several(town.root):
+        what = "two processes that begin together can make it unusable (storage: {sqlite: …})"
+        yield Line("dagster's storage", State.WARNING, what, "take `storage` from the dagster.yaml of `odp init`")
+    else:
+        yield Line("dagster's storage", State.OK, "it can be opened")
 
 
 def _daemon(instance: dg.DagsterInstance) -> Iterator[Line]:

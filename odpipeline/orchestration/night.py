@@ -24,10 +24,10 @@ from odpipeline.orchestration.keys import STAGES, asset_key
 from odpipeline.store import Release
 
 _PRELOAD = [
-    "dagster", "dagster._core.instance.factory", "dagster._core.storage.sqlite_storage", "dagster._core.storage.root",
-    "dagster._core.storage.local_compute_log_manager", "dagster._core.workspace.autodiscovery",
-    "upath.implementations.local", "odpipeline.quality.engine", "odpipeline.orchestration.launch",
-    "odpipeline.conform.delimited", "odpipeline.sources.folder",
+    "dagster", "dagster._core.instance.factory", "odpipeline.orchestration.sqlite_storage",
+    "dagster._core.storage.root", "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.workspace.autodiscovery", "upath.implementations.local", "odpipeline.quality.engine",
+    "odpipeline.orchestration.launch", "odpipeline.conform.delimited", "odpipeline.sources.folder",
 ]  # fmt: skip
 """What each process of a dataset would load by itself; a name that is there no more is passed over."""
 _PATIENCE_SECONDS = 40.0

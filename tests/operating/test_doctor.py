@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,6 +40,23 @@ def test_the_whole_look_says_that_the_daemon_never_ran_and_that_is_a_fault(folde
     assert told["code location"]["state"] == "ok"
     assert [name for name, line in told.items() if line["state"] == "fault"] == ["daemon"]
     assert all(line["mend"] for line in told.values() if line["state"] != "ok")
+
+
+def test_a_storage_of_dagster_that_cannot_be_opened_is_a_fault_and_the_bare_one_a_warning(folder):
+    def told() -> dict[str, dict[str, str]]:
+        result = CliRunner().invoke(app, ["doctor", "--json", "--town", str(folder)])
+        return {line["subject"]: line for line in json.loads(result.stdout)}
+
+    settings = folder / "dagster.yaml"
+    said = settings.read_text()
+    start, end = said.index("storage:"), said.index("local_artifact_storage:")
+    settings.write_text(said[:start] + "storage: {sqlite: {base_dir: .odp/dagster}}\n" + said[end:])
+    assert told()["dagster's storage"]["state"] == "warning"
+    settings.write_text(said)
+    assert told()["dagster's storage"]["state"] == "ok"
+    with closing(sqlite3.connect(folder / ".odp/dagster/schedules/schedules.db")) as database, database:
+        database.execute("INSERT INTO alembic_version VALUES ('5771160a95ad')")
+    assert told()["dagster's storage"]["state"] == "fault"
 
 
 def test_declarations_that_cannot_be_read_are_one_fault(folder):

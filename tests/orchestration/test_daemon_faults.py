@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.monitoring.records import Records
 from odpipeline.monitoring.rounds import ROUND
+from odpipeline.orchestration.state import sqlite_folder
 from tests.mail_server import mail_server
 from tests.servers import free_port, until
 from tests.towns import deliver, write_town
@@ -103,6 +105,34 @@ def test_a_daemon_killed_between_a_failure_and_its_message_tells_it_once_when_it
                 seen = records.marked(ROUND)
                 until(lambda seen=seen: records.marked(ROUND) != seen)
         assert sorted(recipient for recipient, _ in mailbox.received) == [town.contact, "sports@ville.example"]
+
+
+TOGETHER = """
+import os, pathlib, sys, time
+import dagster as dg
+import dagster._core.instance.factory, odpipeline.orchestration.sqlite_storage
+pathlib.Path(sys.argv[1]).touch()
+while not pathlib.Path("go").exists():
+    time.sleep(0.001)
+with dg.DagsterInstance.get() as instance:
+    instance.get_runs_count()
+"""
+
+
+def test_processes_that_begin_together_make_one_whole_storage(tmp_path: Path) -> None:
+    folder = write_town(tmp_path / "ville", "piscines")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", TOGETHER, str(n)], cwd=folder, env=surroundings(folder))
+        for n in range(4)
+    ]
+    until(lambda: all((folder / str(n)).exists() for n in range(len(processes))))
+    (folder / "go").touch()
+    assert [process.wait(90) for process in processes] == [0, 0, 0, 0]
+    state = sqlite_folder(folder)
+    assert state is not None
+    for database in (state / "schedules/schedules.db", state / "history/runs.db", state / "history/runs/index.db"):
+        with closing(sqlite3.connect(database)) as connection:
+            assert len(connection.execute("SELECT version_num FROM alembic_version").fetchall()) == 1
 
 
 def test_the_night_goes_on_when_the_webserver_is_killed(tmp_path: Path) -> None:
