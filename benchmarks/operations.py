@@ -98,15 +98,13 @@ CELERY = "night: {executor: celery, broker: {env: ODP_BROKER_URL}}\n"
 def workers(datasets: int = 40) -> None:
     """An all-changed night of `datasets` without Celery, with one worker of one process, and with two."""
     from tests.servers import a_database, postgresql, redis
+    from tests.towns import keep_runs_in
 
     with tempfile.TemporaryDirectory(prefix="odp-bench-") as temporary, postgresql() as server, redis() as broker:
         folder = Path(temporary)
         make_town(folder, datasets)
         alone = (folder / "town.yaml").read_text() + WORKERS_TOWN
-        storage = "storage: {postgres: {postgres_url: {env: ODP_DAGSTER_URL}}}"
-        lines = (folder / "dagster.yaml").read_text().splitlines()
-        said = "\n".join(storage if line.startswith("storage:") else line for line in lines)
-        (folder / "dagster.yaml").write_text(said)
+        keep_runs_in(folder, "storage: {postgres: {postgres_url: {env: ODP_DAGSTER_URL}}}")
         os.environ |= {
             "ODP_TOWN": str(folder), "DAGSTER_HOME": str(folder), "ODP_BENCH_LOG": str(folder / "log"),
             "ODP_JOURNAL_URL": a_database(server), "ODP_BROKER_URL": broker,

@@ -50,6 +50,14 @@ def deliver(folder: Path, name: str, rows: int = 20, *, header: str = "jour,pisc
     (folder / "depot" / f"{name}.csv").write_text("\n".join(lines) + "\n")
 
 
+def keep_runs_in(folder: Path, storage: str) -> None:
+    """Put `storage` in the place of the block of that name in the town's dagster.yaml."""
+    file = folder / "dagster.yaml"
+    said = file.read_text()
+    start, end = said.index("\nstorage:") + 1, said.index("\nlocal_artifact_storage:")
+    file.write_text(said[:start] + storage + said[end:])
+
+
 def published_bytes(folder: Path) -> dict[str, bytes]:
     """Everything a citizen can read of the datasets, by path, but for the note of when it was last checked."""
     public = folder / ".odp" / "public" / "datasets"

@@ -17,7 +17,7 @@ from odpipeline.errors import DeclarationErrors
 from odpipeline.journal import Journal, RunRecord
 from odpipeline.operating import doctor, secrets
 from odpipeline.operating.doctor import Line, State
-from tests.towns import write_town
+from tests.towns import keep_runs_in, write_town
 
 
 @pytest.fixture
@@ -47,12 +47,10 @@ def test_a_storage_of_dagster_that_cannot_be_opened_is_a_fault_and_the_bare_one_
         result = CliRunner().invoke(app, ["doctor", "--json", "--town", str(folder)])
         return {line["subject"]: line for line in json.loads(result.stdout)}
 
-    settings = folder / "dagster.yaml"
-    said = settings.read_text()
-    start, end = said.index("storage:"), said.index("local_artifact_storage:")
-    settings.write_text(said[:start] + "storage: {sqlite: {base_dir: .odp/dagster}}\n" + said[end:])
+    ours = (folder / "dagster.yaml").read_text()
+    keep_runs_in(folder, "storage: {sqlite: {base_dir: .odp/dagster}}")
     assert told()["dagster's storage"]["state"] == "warning"
-    settings.write_text(said)
+    (folder / "dagster.yaml").write_text(ours)
     assert told()["dagster's storage"]["state"] == "ok"
     with closing(sqlite3.connect(folder / ".odp/dagster/schedules/schedules.db")) as database, database:
         database.execute("INSERT INTO alembic_version VALUES ('5771160a95ad')")

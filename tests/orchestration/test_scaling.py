@@ -24,7 +24,7 @@ from odpipeline.orchestration.scaling import worker_settings
 from odpipeline.store import verifying
 from tests.s3_server import KEY, SECRET, s3_server
 from tests.servers import a_database, postgresql, redis, until
-from tests.towns import deliver, write_town
+from tests.towns import deliver, keep_runs_in, write_town
 
 REDELIVER = 20
 """Seconds."""
@@ -66,10 +66,7 @@ def ville(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             "REDELIVER", str(REDELIVER)
         )
         (folder / "town.yaml").write_text(declared)
-        storage = "storage: {postgres: {postgres_url: {env: ODP_DAGSTER_URL}}}"
-        said = (folder / "dagster.yaml").read_text().splitlines()
-        kept = [storage if line.startswith("storage:") else line for line in said]
-        (folder / "dagster.yaml").write_text("\n".join(kept))
+        keep_runs_in(folder, "storage: {postgres: {postgres_url: {env: ODP_DAGSTER_URL}}}")
         (folder / "site").mkdir()
         (folder / "site/sitecustomize.py").write_text(HELD)
         dagster = a_database(server).replace("postgresql:", "postgresql+psycopg2:")
