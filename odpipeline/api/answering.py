@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from odpipeline.api.grammar import Misunderstood, Query
 from odpipeline.duck import literal, quote
-from odpipeline.store import Release
 
 MOST_ROWS = 10_000
 """The most rows of one answer."""
@@ -109,8 +108,3 @@ def _in_time(cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConne
     finally:
         timer.cancel()
         cursor.close()
-
-
-def parquet_of(release: Release, folder: Path) -> Path:
-    """The Parquet of a release whose files are in `folder`."""
-    return folder / f"{release.dataset}.parquet"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from odpipeline.api import describing, spelling
-from odpipeline.api.answering import MOST_ROWS, Busy, Tables, parquet_of
+from odpipeline.api.answering import MOST_ROWS, Busy, Tables
 from odpipeline.api.grammar import Misunderstood, understood
 from odpipeline.errors import StoreError
 from odpipeline.store import Release, Store, layout
@@ -28,9 +27,9 @@ _FARTHEST = 10_000_000
 _PARAMETERS = ("select", "where", "group_by", "order", "limit", "offset", "format")
 
 
-def routes(store: Store, copies: Path) -> list[Route]:
-    """The routes over the current versions of `store`; of a store that is elsewhere, files are kept in `copies`."""
-    api = _Api(store, copies)
+def routes(store: Store) -> list[Route]:
+    """The routes over the current versions of `store`."""
+    api = _Api(store)
     paths = {
         f"{BASE}/": api.page,
         f"{BASE}/openapi.json": api.openapi,
@@ -50,8 +49,8 @@ class _Refused(Exception):
 
 
 class _Api:
-    def __init__(self, store: Store, copies: Path) -> None:
-        self._store, self._copies, self._tables = store, copies, Tables()
+    def __init__(self, store: Store) -> None:
+        self._store, self._tables = store, Tables()
         self._known: dict[str, tuple[bytes, Release]] = {}
 
     async def page(self, request: Request) -> Response:
@@ -90,6 +89,8 @@ class _Api:
             return refused.response
         except Misunderstood as error:
             return _problem(400, "The request is not understood", error.detail, parameter=error.parameter)
+        except StoreError:
+            return _problem(500, "Not readable", "the dataset cannot be read at the moment")
         except Busy as error:
             answer = _problem(503, "Busy", str(error))
             answer.headers["Retry-After"] = "5"
@@ -97,15 +98,15 @@ class _Api:
 
     def _answered(self, request: Request, release: Release) -> Response:
         said = _parameters(request)
-        tag = _tag(release, said)
-        if _known(request, tag):
-            return Response(status_code=304, headers={"ETag": tag})
+        kind = _format(request, said)
+        headers = {"ETag": _tag(release, said, kind), "Vary": "Accept"}
+        if _known(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
         limit = _number(said, "limit", USUAL_ROWS, MOST_ROWS)
         offset = _number(said, "offset", 0, _FARTHEST)
         query = understood(said, release.columns)
-        folder = self._store.fetched(release, self._copies / release.dataset / str(release.version))
-        answer = self._tables.answer(parquet_of(release, folder), query, limit, offset)
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept"}
+        table = self._store.here(release, f"{release.dataset}.parquet")
+        answer = self._tables.answer(table, query, limit, offset)
         links = [f'<{licence}>; rel="license"'] if (licence := _licence(release)) else []
         described = layout.version(release.dataset, release.version, layout.PACKAGE)
         links.append(f'</{described}>; rel="describedby"')
@@ -114,7 +115,6 @@ class _Api:
             links.append(f'<{following}>; rel="next"')
         headers["Link"] = ", ".join(links)
         about = {"dataset": release.dataset, "version": release.version, "total": answer.total}
-        kind = _format(request, said)
         content = _spelled(kind, answer.rows, about, release)
         return Response(content, media_type=spelling.FORMATS[kind], headers=headers)
 
@@ -126,12 +126,12 @@ class _Api:
         if not layout.is_dataset(dataset):
             raise _Refused(404, "Not found", "there is no such dataset; see /api/v1/datasets")
         try:
+            if grave := self._store.tombstone(dataset):  # before all else: the pointer goes after it
+                basis = f" ({grave.legal_basis})" if grave.legal_basis else ""
+                raise _Refused(410, "Gone", f"withdrawn on {grave.at:%Y-%m-%d}: {grave.reason}{basis}")
             pointer = self._store.page(layout.pointer(dataset))
             if pointer is not None and (known := self._known.get(dataset)) and known[0] == pointer:
                 return known[1]
-            if grave := self._store.tombstone(dataset):
-                basis = f" ({grave.legal_basis})" if grave.legal_basis else ""
-                raise _Refused(410, "Gone", f"withdrawn on {grave.at:%Y-%m-%d}: {grave.reason}{basis}")
             release = self._store.current(dataset)
         except StoreError:
             raise _Refused(500, "Not readable", "the dataset cannot be read at the moment") from None
@@ -186,13 +186,15 @@ def _spelled(kind: str, rows: Any, about: Mapping[str, Any], release: Release) -
     raise Misunderstood("format", "there is no geometry among the selected columns; ask for json or csv")
 
 
-def _tag(release: Release, said: Mapping[str, str]) -> str:
-    asked = hashlib.sha256(json.dumps(sorted(said.items())).encode()).hexdigest()[:16]
-    return f'"{release.content_hash[:32]}-{asked}"'
+def _tag(release: Release, said: Mapping[str, str], kind: str) -> str:
+    """Of the rows, the version (an answer names it), what was asked, and how it is spelled."""
+    asked = hashlib.sha256(json.dumps([kind, *sorted(said.items())]).encode()).hexdigest()[:16]
+    return f'"{release.content_hash[:32]}-{release.version}-{asked}"'
 
 
 def _known(request: Request, tag: str) -> bool:
-    return tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
+    asked = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    return tag in asked or "*" in asked  # RFC 9110, 13.1.2: the weak comparison
 
 
 def _licence(release: Release) -> str | None:
@@ -201,8 +203,7 @@ def _licence(release: Release) -> str | None:
 
 def _json(request: Request, content: Mapping[str, Any]) -> Response:
     body = json.dumps(content, ensure_ascii=False, default=str).encode()
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = {"ETag": (tag := f'"{hashlib.sha256(body).hexdigest()[:32]}"')}
     if _known(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)

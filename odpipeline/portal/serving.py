@@ -4,15 +4,20 @@ A file by its stable address is that of one version from the first byte to the l
 the file is opened, and `Content-Location` says to which version. Only known kinds of files are served; names with a
 leading dot (locks, files on their way) and whatever lies outside the store's folder do not exist. What was withdrawn is
 gone (410), with the reason. `ETag` is the SHA-256 that the manifest vouches for; compressed answers have a weak one.
+Every cache on the way has to ask again each time, also for the files of an old version (the answer is a 304 mostly): a
+version may be withdrawn, and an erasure rewrites it at its address.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import re
-from functools import lru_cache
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +34,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, add_compress_type
 
 from odpipeline import api
+from odpipeline.errors import StoreError
+from odpipeline.portal.mirror import LATEST, READABLE, VERSION_FILE, Mirror, dataset_of, pointed
 from odpipeline.store import Store, layout
 from odpipeline.store.package import LICENCES
 
@@ -62,14 +69,12 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "cross-origin",
+    "Cache-Control": "no-cache",
 }
-"""On every answer, errors included."""
+"""On every answer, errors included (a cache may keep a 404 and a 410 as well: RFC 9111, 4.2.2)."""
 
-_VERSION_FILE = re.compile(r"datasets/([^/]+)/versions/([^/]+)/([^/]+)")
-_LATEST = re.compile(r"datasets/([^/]+)/latest/([^/]+)")
-_OF_A_DATASET = re.compile(r"(?:datasets|quality)/([^/]+)/.+|(?:dataset|privacy|changes|feeds)/([^/.]+)[.][^/]+")
-_ALWAYS = frozenset({*layout.OF_A_GRAVE, "changelog.jsonl"})
-_FOR_EVER, _ASK_AGAIN = "public, max-age=31536000, immutable", "no-cache"
+_HOUR = 3600.0
+_UNREADABLE = {"type": "about:blank", "title": "Indisponible / Not readable", "status": 503}
 
 
 def application(store: Store) -> Starlette:
@@ -82,10 +87,28 @@ def application(store: Store) -> Starlette:
         expose_headers=["ETag", "Content-Range", "Content-Length", "Content-Location", "Accept-Ranges", "Link"],
     )
     middleware = [Middleware(_Headers), anyone, Middleware(_WeakTags), Middleware(_Compressed)]
+    mirror = Mirror(store) if store.elsewhere else None
     return Starlette(
-        routes=[*api.routes(store, store.root.with_name("served")), Mount("/", _Published(store))],
+        routes=[*api.routes(store), Mount("/", _Published(store.root, mirror))],
         middleware=middleware,
+        lifespan=partial(_swept, mirror),
     )
+
+
+@asynccontextmanager
+async def _swept(mirror: Mirror | None, _app: Starlette) -> AsyncIterator[None]:
+    """Looks through the mirror at the beginning and each hour; a store that does not answer is asked the next time."""
+
+    async def sweep(kept: Mirror) -> None:
+        while True:
+            with suppress(StoreError):
+                await run_in_threadpool(kept.sweep)
+            await asyncio.sleep(_HOUR)
+
+    task = asyncio.create_task(sweep(mirror)) if mirror else None
+    yield
+    if task:
+        task.cancel()
 
 
 class _Headers:
@@ -138,42 +161,45 @@ class _Compressed:
 class _Published(StaticFiles):
     """Starlette's static files (Range, conditional requests) narrowed to what is published.
 
-    Of a store in a bucket, what is asked for is copied to the folder first: a version's files once, the rest each time.
+    Of a store in a bucket, the `mirror` brings what is asked for first.
     """
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(directory=store.root, check_dir=False)
-        self._root, self._store = Path(os.path.realpath(store.root)), store
+    def __init__(self, root: Path, mirror: Mirror | None) -> None:
+        super().__init__(directory=root, check_dir=False)
+        self._root, self._mirror = Path(os.path.realpath(root)), mirror
 
     async def check_config(self) -> None:
         """An empty town has no store yet: everything is 404 until it has one."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file at `path`; 410 for what was withdrawn."""
-        if self._store.elsewhere:
-            await run_in_threadpool(self._copy, path)
+        path = layout.INDEX if path in (".", "") else path
+        if self._mirror:
+            try:
+                await run_in_threadpool(self._mirror.bring, path)
+            except StoreError:
+                return Response(json.dumps(_UNREADABLE), 503, {"Retry-After": "30"}, "application/problem+json")
         if (grave := self._grave(path)) is not None:
             return _gone(grave)
         return await super().get_response(path, scope)
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """The real place of `path`, aliases resolved; ("", None) for whatever is not to be seen."""
-        wanted = layout.INDEX if path in (".", "") else path
-        if any(part.startswith(".") for part in Path(wanted).parts) or Path(wanted).suffix not in CONTENT_TYPES:
+        if any(part.startswith(".") for part in Path(path).parts) or Path(path).suffix not in CONTENT_TYPES:
             return "", None
-        if latest := _LATEST.fullmatch(wanted):
-            if (number := self._current(latest[1])) is None:
+        if (latest := LATEST.fullmatch(path)) and dataset_of(path):
+            if (number := pointed(self._root, latest[1])) is None:
                 return "", None
-            wanted = layout.version(latest[1], number, latest[2])
-        return super().lookup_path(wanted)
+            path = layout.version(latest[1], number, latest[2])
+        return super().lookup_path(path)
 
     def file_response(
         self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """The file with its content type; a version's for ever, anything else to be asked for again."""
+        """The file with its content type; of a version with what its manifest says of it."""
         path = Path(full_path)
         place = path.relative_to(self._root).as_posix()
-        if not (of_version := _VERSION_FILE.fullmatch(place)):
+        if not (of_version := VERSION_FILE.fullmatch(place)):
             response = _whole(path, Request(scope))
         else:
             response = self._of_version(path, stat_result, scope, status_code, of_version)
@@ -190,7 +216,6 @@ class _Published(StaticFiles):
         if (sha256 := said.get("hashes", {}).get(name)) is not None:
             response.headers["ETag"] = f'"{sha256}"'
         by_version = "/versions/" in scope["path"]
-        response.headers["Cache-Control"] = _FOR_EVER if by_version and "erased" not in said else _ASK_AGAIN
         response.headers["Content-Location"] = f"/{quote(place[0])}"
         folder = quote(place[0].rpartition("/")[0])
         links = [
@@ -204,40 +229,12 @@ class _Published(StaticFiles):
             return NotModifiedResponse(response.headers)
         return response
 
-    def _copy(self, path: str) -> None:
-        """Copy what the answer to `path` is made of from the bucket."""
-        wanted = layout.INDEX if path in (".", "") else path
-        keys = [wanted]
-        found = _OF_A_DATASET.fullmatch(wanted)
-        dataset = (found[1] or found[2]) if found else None
-        if dataset and layout.is_dataset(dataset):
-            keys += [layout.tombstone(dataset), layout.pointer(dataset)]
-        for key in keys:
-            self._store.copy(key)
-        if dataset and (latest := _LATEST.fullmatch(wanted)) and (number := self._current(dataset)) is not None:
-            wanted = layout.version(dataset, number, latest[2])
-        if version := _VERSION_FILE.fullmatch(wanted):
-            folder = f"datasets/{version[1]}/versions/{version[2]}"
-            for name in (layout.TOMBSTONE, layout.RELEASE, version[3]):
-                self._store.copy(f"{folder}/{name}")
-
-    def _current(self, dataset: str) -> int | None:
-        """The version that the pointer names."""
-        if not layout.is_dataset(dataset):
-            return None
-        try:
-            return int(json.loads((self._root / layout.pointer(dataset)).read_bytes())["version"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
     def _grave(self, path: str) -> dict[str, Any] | None:
         """What was withdrawn that `path` is of: the tombstone, which is readable itself, with proof and changelog."""
-        found = _OF_A_DATASET.fullmatch(path)
-        dataset = (found[1] or found[2]) if found else None
-        if dataset is None or not layout.is_dataset(dataset) or Path(path).name in _ALWAYS:
+        if (dataset := dataset_of(path)) is None or Path(path).name in READABLE:
             return None
         graves = [self._root / layout.tombstone(dataset)]
-        if (version := _VERSION_FILE.fullmatch(path)) and version[2].isdigit():
+        if version := VERSION_FILE.fullmatch(path):
             graves.append(self._root / layout.tombstone(dataset, int(version[2])))
         for grave in graves:
             try:
@@ -267,17 +264,16 @@ def _manifest(folder: Path) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _read(manifest: Path, _written: int) -> dict[str, Any]:
     said = json.loads(manifest.read_bytes())
-    found: dict[str, Any] = {
+    return {
         "hashes": {file["name"]: file["sha256"] for file in said["files"]},
         "licence": LICENCES.get(said["about"]["licence"], ("", None))[1],
     }
-    return found | ({"erased": True} if said.get("erasures") else {})
 
 
 def _whole(path: Path, request: Request) -> Response:
     """A small file that may be replaced at any time: read once, so that its length and ETag are those of its bytes."""
     content = path.read_bytes()
-    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "Cache-Control": _ASK_AGAIN}
+    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
     asked = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if headers["ETag"] in asked or "*" in asked:
         return Response(status_code=304, headers=headers)

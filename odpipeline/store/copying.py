@@ -23,17 +23,19 @@ def copied(backend: Backend, release: Release, file: StoredFile, folder: Path) -
     key = layout.version(release.dataset, release.version, file.name)
     folder.mkdir(parents=True, exist_ok=True)
     digest, aside = hashlib.sha256(), folder / f".{secrets.token_hex(8)}"
-    with aside.open("wb") as copy:
-        for chunk in backend.chunks(key) or ():
-            digest.update(chunk)
-            copy.write(chunk)
-    if digest.hexdigest() != file.sha256:
-        aside.unlink()
-        raise StoreError(
-            "the file is missing, or its bytes are not those that were published",
-            where=key, mend="restore it from a backup of the store",
-        )  # fmt: skip
-    return aside.replace(target)
+    try:
+        with aside.open("wb") as copy:
+            for chunk in backend.chunks(key) or ():
+                digest.update(chunk)
+                copy.write(chunk)
+        if digest.hexdigest() != file.sha256:
+            raise StoreError(
+                "the file is missing, or its bytes are not those that were published",
+                where=key, mend="restore it from a backup of the store",
+            )  # fmt: skip
+        return aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def mirrored(backend: Backend, key: str, root: Path) -> None:

@@ -191,6 +191,19 @@ class Store:
             copying.copied(self._backend, release, file, folder)
         return folder
 
+    def here(self, release: Release, name: str) -> Path:
+        """The file `name` of `release` on this machine: its own, or a copy below `root`, beside its manifest.
+
+        Raises: as `fetched`.
+        """
+        if not self.elsewhere:
+            return release.folder / name
+        [file] = [one for one in release.files if one.name == name]
+        place = self.root / layout.version(release.dataset, release.version)
+        if not (place / layout.RELEASE).exists():
+            self.copy(layout.version(release.dataset, release.version, layout.RELEASE))
+        return copying.copied(self._backend, release, file, place)
+
     def parquet(self, release: Release, folder: Path) -> Path:
         """The Parquet of `release` on this machine: its own, or a copy in `folder`.
 

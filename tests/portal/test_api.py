@@ -198,6 +198,8 @@ def test_what_is_known_already_is_not_sent_again_until_it_changes(address: str, 
     first = requests.get(url, timeout=20)
     again = requests.get(url, headers={"If-None-Match": first.headers["ETag"]}, timeout=20)
     assert again.status_code == 304
+    as_csv = requests.get(url, headers={"If-None-Match": first.headers["ETag"], "Accept": "text/csv"}, timeout=20)
+    assert (as_csv.status_code, as_csv.text) == (200, "n\r\n1200\r\n")  # another answer has another tag
     published(store, tmp_path / "n", parkings(7, places=50))
     fresh = requests.get(url, headers={"If-None-Match": first.headers["ETag"]}, timeout=20)
     assert fresh.json() == {"dataset": "parkings", "version": 3, "total": None, "rows": [{"n": 7}]}

@@ -31,9 +31,19 @@ def test_every_answer_has_the_protecting_headers(still, path):
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_version_may_be_kept_for_ever(still):
-    answer = requests.get(f"{still}/datasets/parkings/versions/1/parkings.csv", timeout=10)
-    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/datasets/parkings/versions/1/parkings.csv", "/datasets/parkings/versions/99/parkings.csv",
+        "/api/v1/parkings/records", "/api/v1/missing/records",
+    ],
+)  # fmt: skip
+def test_no_cache_keeps_what_may_be_withdrawn_or_erased_without_asking_again(still, path):
+    answer = requests.get(still + path, timeout=10)
+    assert answer.headers["Cache-Control"] == "no-cache"
+    if "ETag" in answer.headers:
+        again = requests.get(still + path, headers={"If-None-Match": answer.headers["ETag"]}, timeout=10)
+        assert (again.status_code, again.headers["Cache-Control"]) == (304, "no-cache")
 
 
 @pytest.mark.parametrize("path", ["/", "/datasets/parkings/latest/parkings.parquet", "/datasets/parkings/current.json"])

@@ -26,6 +26,7 @@ from odpipeline.store import Release, Staged, Store
 from odpipeline.store.bucket import Bucket
 from odpipeline.store.verifying import verify
 from tests.faulty_proxy import Proxy, faulty_proxy
+from tests.portal.conftest import served
 from tests.s3_server import KEY, SECRET, S3Server
 from tests.store.making import a_staged, parkings, published, yes
 from tests.towns import deliver, write_town
@@ -324,21 +325,9 @@ def test_a_town_whose_store_is_a_bucket(s3: S3Server, bucket: Make, tmp_path: Pa
 
 
 def test_a_bucket_is_served_like_a_folder(bucket: Make, tmp_path: Path) -> None:
-    import uvicorn
-
-    from odpipeline.portal.serving import application
-    from tests.servers import free_port
-
     store = stored(tmp_path, bucket())
     published(store, tmp_path / "a")
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(application(store), host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        pass
-    address = f"http://127.0.0.1:{port}"
-    try:
+    with served(store) as address:
         first = requests.get(f"{address}/datasets/parkings/latest/parkings.csv", timeout=20)
         assert first.headers["Content-Location"] == "/datasets/parkings/versions/1/parkings.csv"
         published(store, tmp_path / "b", parkings(4, places=90))
@@ -349,9 +338,6 @@ def test_a_bucket_is_served_like_a_folder(bucket: Make, tmp_path: Path) -> None:
         planned = acts.Withdrawal("parkings", None, tuple(store.versions("parkings")), 0)
         store.withdraw(planned._tombstone("arrêté", None))
         assert requests.get(f"{address}/datasets/parkings/latest/parkings.csv", timeout=20).status_code == 410
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.mark.parametrize(
