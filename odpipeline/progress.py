@@ -19,6 +19,7 @@ from odpipeline.store import Release, Staged
 from odpipeline.verdict import Verdict
 
 LOGGER = logging.getLogger("odpipeline.flow")
+LOGGER.addHandler(logging.NullHandler())  # else the bare words of a refusal and a failure reach standard error
 
 _LEVELS = {"failed": logging.ERROR, "refused": logging.WARNING, "held": logging.WARNING}
 

@@ -40,6 +40,14 @@ def test_a_new_town_loads_in_dagster(town):
     assert subprocess.run(command, capture_output=True, cwd=town).returncode == 0
 
 
+def test_a_refusal_is_told_once_and_leaves_nothing_else_on_standard_error(tmp_path):
+    folder = write_town(tmp_path / "ville", "piscines")
+    deliver(folder, "piscines", cell="beaucoup")
+    ended = typed("run", cwd=folder)
+    assert (ended.returncode, ended.stderr.count("\n")) == (3, 1), ended.stderr
+    assert ended.stdout.count("in quarantine") == 1
+
+
 def test_init_never_overwrites(town):
     again = odp("init", str(town))
     assert again.returncode == 1

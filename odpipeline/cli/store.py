@@ -62,7 +62,7 @@ def verify(
     else:
         show([_row(one) for one in found], as_json=False)
         for flaw in (flaw for one in found for flaw in one.flaws):
-            typer.echo(f"{flaw.where}: {flaw.what}; {flaw.mend}", err=flaw.grave)
+            typer.echo(f"{flaw.where}: {flaw.what}" + (f"; {flaw.mend}" if flaw.mend else ""), err=flaw.grave)
     if public and not trusted and (keys := {name for one in found for name in one.keys}):
         typer.echo(f"signed by {', '.join(sorted(keys))}, as the store itself says: compare with the key that the town "
                    "names elsewhere, and give it with --key", err=True)  # fmt: skip
