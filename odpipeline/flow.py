@@ -175,8 +175,8 @@ def _anonymised(
     salt = f"{capture.sha256}{dataset.code_version}"
     last = current.privacy if current else None
     anonymous = privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last)
-    if conditions := zones.erasures.of(dataset.id):
-        anonymous = privacy.erased(anonymous, conditions, dataset, duck)
+    if erasures := zones.erasures.of(dataset.id):
+        anonymous = privacy.erased(anonymous, erasures, dataset, duck)
     if current is None:
         return anonymous
     return privacy.waited(anonymous, zones.store.parquet(current, folder / "public"), versions, dataset, duck)

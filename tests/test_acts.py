@@ -311,6 +311,86 @@ def test_erased_rows_are_in_no_version_and_do_not_come_back(town: Town) -> None:
     assert act.details == {"columns": ["id"], "versions": {"1": 1, "2": 1}}
 
 
+def about_persons(town: Town, role: str) -> None:
+    """From now on the identifier of `town` is published as `role` says."""
+    said = f"privacy: {{columns: {{id: {role}, nom: keep}}, quasi_identifiers: [nom], k: 5}}\n"
+    declared = DECLARED.replace("key: [id]\n", "").replace("personal_data: none\n", "personal_data: present\n")
+    (town.root / "assets/sports/aides.yaml").write_text(declared + "legal_basis: essai\n" + said)
+    town.town = read_town(town.root)
+
+
+STABLE = "{pseudonymise: {secret: ODP_TEST_SECRET, scope: stable, because: suivi"
+FLEETING = "{pseudonymise: {secret: ODP_TEST_SECRET}}"
+
+
+def first_pseudonym(town: Town) -> str:
+    release = town.zones.store.current("aides")
+    assert release is not None
+    return (release.folder / "aides.csv").read_text().splitlines()[1].split(",")[0]
+
+
+def test_an_erasure_is_taken_back_for_deliveries_to_come(town: Town) -> None:
+    town.deliver("un", "deux", "trois")
+    erase(town, id="1")
+    command = ["erase", "aides", "--where", "id=1", "--as", town.who, "--because", "méprise", "--lift", "--town"]
+    assert "nothing was done" in CliRunner().invoke(app, [*command, str(town.root)]).output
+    assert len(town.zones.erasures.of("aides")) == 1
+    assert "published again" in CliRunner().invoke(app, [*command, str(town.root), "--yes"]).output
+    fresh = town.deliver("un", "deux", "trois", "quatre")
+    assert isinstance(fresh, Release)
+    assert fresh.rows == 4
+    assert [one.rows for one in town.zones.store.versions("aides")] == [4, 2, 2]
+    [act] = town.zones.journal.acts("aides", "erasure lifted")
+    assert (act.because, act.details) == ("méprise", {"columns": ["id"]})
+    again = CliRunner().invoke(app, [*command, str(town.root), "--yes"]).exception
+    assert isinstance(again, OdpError)
+    assert "no erasure has this condition; 0 stand" in str(again)
+
+
+def test_no_row_is_erased_by_a_value_that_the_next_release_has_no_more(town: Town, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ODP_TEST_SECRET", "0123456789abcdef" * 2 + "XYZ")
+    about_persons(town, FLEETING)
+    assert isinstance(town.deliver(*["un"] * 6), Release)
+    condition = {"id": first_pseudonym(town)}
+    with pytest.raises(OdpError, match="the values of id are others in each release: the rows would come back"):
+        acts.Erasure.planned(town.dataset, town.zones, condition)
+    planned = acts.Erasure.planned(town.dataset, town.zones, condition, only_published=True)
+    assert "come back unless the source has them no more" in planned.said[-1]
+    assert planned.done(town.town, town.zones, town.who, "demande") == 1
+    assert [one.rows for one in town.zones.store.versions("aides")] == [5, 5]
+    assert town.zones.erasures.of("aides") == []
+
+
+def test_nothing_is_published_when_erased_rows_cannot_be_told_any_more(town: Town, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ODP_TEST_SECRET", "0123456789abcdef" * 2 + "XYZ")
+    about_persons(town, STABLE + "}}")
+    assert isinstance(town.deliver(*["un"] * 6), Release)
+    former = first_pseudonym(town)
+    erase(town, id=former)
+    kept = town.deliver(*["un"] * 12)
+    assert isinstance(kept, Release)
+    assert kept.rows == 11
+    monkeypatch.setenv("ODP_TEST_SECRET", "fedcba9876543210" * 2 + "XYZ")
+    about_persons(town, STABLE + ", rotated: 2026-01-31}}")
+    with pytest.raises(OdpError, match="rows were erased by id, which is published otherwise since"):
+        town.deliver(*["un"] * 18)
+    assert town.zones.store.current("aides") == kept
+    acts.lift(town.dataset, town.town, town.zones, {"id": former}, town.who, "clé changée", dry=False)
+    fresh = town.run()
+    assert isinstance(fresh, Release)
+    assert fresh.rows == 18
+
+
+def test_erasures_of_before_are_still_known(town: Town) -> None:
+    town.deliver("un", "deux")
+    folder = town.root / ".odp/private/erasures"
+    folder.mkdir()
+    (folder / "aides.json").write_text('[{"id": "0"}]')
+    fresh = town.deliver("un", "deux", "trois")
+    assert isinstance(fresh, Release)
+    assert fresh.rows == 2
+
+
 def test_a_class_that_would_become_too_small_is_not_cut(town: Town) -> None:
     file = town.root / "assets/sports/aides.yaml"
     file.write_text(DECLARED.replace("personal_data: none", "personal_data: present\nlegal_basis: essai\nprivacy: "

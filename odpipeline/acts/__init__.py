@@ -5,8 +5,8 @@ Each act says who and why, is written down before it is done, and can be repeate
 
 from odpipeline.acts.announcing import announce
 from odpipeline.acts.embargoing import keep_back
-from odpipeline.acts.erasing import Erasure
+from odpipeline.acts.erasing import Erasure, lift
 from odpipeline.acts.rolling_back import Rollback
 from odpipeline.acts.withdrawing import Withdrawal, readmit
 
-__all__ = ["Erasure", "Rollback", "Withdrawal", "announce", "keep_back", "readmit"]
+__all__ = ["Erasure", "Rollback", "Withdrawal", "announce", "keep_back", "lift", "readmit"]

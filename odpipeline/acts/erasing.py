@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from odpipeline import privacy
 from odpipeline.acts.recording import as_planned, recorded
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, located
 from odpipeline.flow import Zones
+from odpipeline.landing.erasures import Kept
 from odpipeline.landing.workplace import workplace
 from odpipeline.store import Release, layout, retention, rewriting
 
@@ -25,19 +27,23 @@ from odpipeline.store import Release, layout, retention, rewriting
 class Erasure:
     """The rows of `dataset` in which every column of `condition` has its value; `held` maps versions to how many.
 
-    `damaged` are versions whose rewriting was cut short.
+    `damaged` are versions whose rewriting was cut short. With `only_published`, deliveries are left as they are.
     """
 
     dataset: Dataset
     condition: Mapping[str, str]
     held: dict[int, int]
     damaged: tuple[int, ...]
+    only_published: bool
 
     @classmethod
-    def planned(cls, dataset: Dataset, zones: Zones, condition: Mapping[str, str]) -> Erasure:
+    def planned(
+        cls, dataset: Dataset, zones: Zones, condition: Mapping[str, str], *, only_published: bool = False
+    ) -> Erasure:
         """What would be erased.
 
-        Raises: OdpError when nothing is meant, or a column is not published.
+        Raises: OdpError when nothing is meant, a column is not published, or its values are others in each release, so
+        that the rows of the next delivery could not be told by them.
         """
         with located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
             versions = zones.store.versions(dataset.id)
@@ -47,6 +53,12 @@ class Erasure:
                 raise OdpError("no row is named", mend="name it by its key: --where id=…")
             if strangers := set(condition) - set(versions[0].columns):
                 raise OdpError(f"{', '.join(sorted(strangers))}: not published", mend="name published columns")
+            if not only_published and (others := privacy.fleeting(dataset, condition)):
+                raise OdpError(
+                    f"the values of {', '.join(others)} are others in each release: the rows would come back",
+                    mend="name them by columns that stay, such as a stable key; or have them taken out of the source "
+                    "first, and say --only-published for the values of each version",
+                )
             held, damaged = {}, []
             for release in versions:
                 files = zones.store.fetched(release, folder / f"{release.version}")
@@ -54,17 +66,19 @@ class Erasure:
                 held[release.version] = rewriting.matching(parquet, release.columns, [condition], zones.duck)
                 if not all(_same(files / file.name, file.sha256) for file in release.files):
                     damaged.append(release.version)
-        return cls(dataset, dict(condition), held, tuple(damaged))
+        return cls(dataset, dict(condition), held, tuple(damaged), only_published)
 
     @property
     def said(self) -> list[str]:
         """What would change, a line each; no value."""
         lines = [f"version {number}: {rows} rows go" for number, rows in self.held.items() if rows]
         lines += [f"version {number}: an erasure that was cut short is finished" for number in self.damaged]
-        always = "such rows are taken out of every delivery from then on; captures stay as long as their retention says"
-        if self.dataset.periods:
-            always += ", and the rows of a period in them until the source delivers it without"
-        return [*(lines or ["no version holds such a row"]), always]
+        after = "such rows are taken out of every delivery from then on; captures stay as long as their retention says"
+        if self.only_published:
+            after = "deliveries are published as they come: such rows come back unless the source has them no more"
+        elif self.dataset.periods:
+            after += ", and the rows of a period in them until the source delivers it without"
+        return [*(lines or ["no version holds such a row"]), after]
 
     def done(self, town: Town, zones: Zones, who: str, because: str) -> int:
         """Erase; how many versions were rewritten. The reason is public, the condition is not.
@@ -80,7 +94,9 @@ class Erasure:
             rewritten = [self._without(zones, release, folder) for release in concerned]  # all, or nothing is changed
             details = {"columns": sorted(self.condition), "versions": {str(k): v for k, v in self.held.items() if v}}
             act = recorded(zones, town, self.dataset.id, "erasure", who, because, details)
-            zones.erasures.add(self.dataset.id, self.condition)
+            if not self.only_published:
+                kept = Kept(self.condition, privacy.spoken_as(self.dataset, self.condition))
+                zones.erasures.add(self.dataset.id, kept)
             zones.waiting.drop(self.dataset.id)
             current = zones.store.current(self.dataset.id)
             for one in rewritten:
@@ -105,6 +121,28 @@ class Erasure:
         files = zones.store.fetched(release, folder / f"{release.version}")
         target = folder / f"without-{release.version}"
         return rewriting.without(release, files, [self.condition], self.dataset, target, zones.duck)
+
+
+def lift(
+    dataset: Dataset, town: Town, zones: Zones, condition: Mapping[str, str], who: str, because: str, *, dry: bool
+) -> str:
+    """Take an erasure back, for deliveries to come: what was taken out of versions stays out of them. What is done.
+
+    Raises: OdpError when no erasure has this condition, ApprovalRefused when it is not this person's to decide.
+    """
+    with located(dataset.id), workplace(zones.work, dataset.id, zones.seal):
+        standing = zones.erasures.of(dataset.id)
+        if all(one.where != condition for one in standing):
+            raise OdpError(
+                f"no erasure has this condition; {len(standing)} stand", mend="give all of its columns and values again"
+            )
+        if not dry:
+            recorded(zones, town, dataset.id, "erasure lifted", who, because, {"columns": sorted(condition)})
+            zones.erasures.lift(dataset.id, condition)
+    return (
+        "such rows are published again with the next delivery that is another (at once: odp replay --publish); the "
+        "versions stay without them"
+    )
 
 
 def _same(path: Path, sha256: str) -> bool:

@@ -109,6 +109,10 @@ def erase(
     where: Annotated[list[str], typer.Option("--where", help="A published column and its value: id=12; all count.")],
     who: Who,
     because: Because,
+    only_published: Annotated[
+        bool, typer.Option("--only-published", help="Leave deliveries to come alone: the source has the rows no more.")
+    ] = False,
+    lift: Annotated[bool, typer.Option("--lift", help="Take an earlier erasure back, for deliveries to come.")] = False,
     yes: Yes = False,
     town: TownFolder = Path(),
 ) -> None:
@@ -116,7 +120,10 @@ def erase(
     condition = dict(_split(one) for one in where)
     declared = read_town(town.resolve())
     zones, found = flow.Zones.of(declared), declared.dataset(dataset)
-    planned = acts.Erasure.planned(found, zones, condition)
+    if lift:
+        _say([acts.lift(found, declared, zones, condition, who, because, dry=not yes)], yes)
+        return
+    planned = acts.Erasure.planned(found, zones, condition, only_published=only_published)
     _say(planned.said, yes)
     if yes:
         count = planned.done(declared, zones, who, because)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from odpipeline.errors import OdpError
 from odpipeline.landing.captures import on_disk
@@ -19,14 +21,22 @@ Condition = Mapping[str, str]
 """Published column → its value as text; rows that hold all of them are meant."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """One erasure: the rows that are meant, and how each of its columns was published then (`privacy.spoken_as`)."""
+
+    where: Condition
+    spoken_as: Mapping[str, Any] | None = None
+
+
 class Erasures:
     """The folder `root`, one file for each dataset."""
 
     def __init__(self, root: Path, seal: Seal | None = None) -> None:
         self._root, self._seal = root, seal
 
-    def of(self, dataset_id: str) -> list[Condition]:
-        """The conditions of a dataset.
+    def of(self, dataset_id: str) -> list[Kept]:
+        """The erasures of a dataset.
 
         Raises: OdpError when they cannot be read: nothing may be published then.
         """
@@ -34,20 +44,32 @@ class Erasures:
         try:
             with on_disk():
                 if sealed.is_file():
-                    return list(json.loads(self._opened(sealed)))
-                return list(json.loads(plain.read_text())) if plain.is_file() else []
-        except (ValueError, Broken):
+                    said = json.loads(self._opened(sealed))
+                else:
+                    said = json.loads(plain.read_text()) if plain.is_file() else []
+            return [Kept(**one) if isinstance(one.get("where"), dict) else Kept(one) for one in said]
+        except (ValueError, TypeError, AttributeError, Broken):
             raise OdpError(
                 "the rows that were erased cannot be told any more",
                 where=f"erasures/{dataset_id}", mend="restore the file from a backup of the private zone",
             ) from None  # fmt: skip
 
-    def add(self, dataset_id: str, condition: Condition) -> None:
-        """Remember one more condition; lasting when this returns."""
+    def add(self, dataset_id: str, erasure: Kept) -> None:
+        """Remember one more, in the place of one of the same rows; lasting when this returns."""
         known = self.of(dataset_id)
-        if condition in known:
-            return
-        text = json.dumps([*known, dict(condition)], ensure_ascii=False)
+        if erasure not in known:
+            self._write(dataset_id, [*(one for one in known if one.where != erasure.where), erasure])
+
+    def lift(self, dataset_id: str, condition: Condition) -> bool:
+        """Forget the erasure of these rows; whether there was one."""
+        known = self.of(dataset_id)
+        left = [one for one in known if one.where != condition]
+        if len(left) < len(known):
+            self._write(dataset_id, left)
+        return len(left) < len(known)
+
+    def _write(self, dataset_id: str, erasures: Sequence[Kept]) -> None:
+        text = json.dumps([asdict(one) for one in erasures], ensure_ascii=False)
         plain, sealed = self._files(dataset_id)
         with on_disk():
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
