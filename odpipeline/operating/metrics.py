@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, read from journal and store at each scrape: nothing is counted in a process that may die.
+"""Numbers for Prometheus, read from journal and store: nothing is counted in a process that may die.
 
 Labels are datasets, outcomes and zones; no value of a cell can be in a number that is named here.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -45,11 +47,41 @@ _OF_DATASETS = {
 _SUCCESSES = ("published", "unchanged")
 
 
+_HOUR = timedelta(hours=1)
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A dataset's release (None: there is none), whether it is broken, and after which run it was read when."""
+
+    release: Release | None
+    broken: bool
+    run_at: datetime | None
+    read_at: datetime
+
+    def holds(self, run_at: datetime | None, now: datetime) -> bool:
+        """Whether it can be no other at `now`, when the newest run was at `run_at` and nobody acted."""
+        return not self.broken and self.run_at == run_at and timedelta() <= now - self.read_at < _HOUR
+
+
+def _read(zones: flow.Zones, dataset: str, run_at: datetime | None, now: datetime) -> _Seen:
+    try:
+        return _Seen(zones.store.current(dataset), False, run_at, now)
+    except StoreError:
+        return _Seen(None, True, run_at, now)
+
+
 class TownCollector(Collector):
-    """The numbers of one town, as they are at the moment of the scrape."""
+    """The numbers of one town, as they are at the moment of the scrape.
+
+    A bucket is asked four times for a release, so what was read in one counts until a run or an act is in the journal,
+    an hour at most; what goes round the journal, such as a hand in the bucket, is seen that late here.
+    """
 
     def __init__(self, town: Town) -> None:
         self._town = town
+        self._seen: dict[str, _Seen] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Every number; one dataset that cannot be read does not hide the others."""
@@ -61,20 +93,33 @@ class TownCollector(Collector):
             runs.add_metric([tally.dataset, tally.outcome], tally.runs)
             if tally.outcome in _SUCCESSES:
                 ended[tally.dataset] = max(ended.get(tally.dataset, 0.0), tally.last.timestamp())
+        last = {dataset.id: zones.journal.last(dataset.id) for dataset in self._town.datasets}
+        self._look(zones, last)
         for dataset in self._town.datasets:
-            try:
-                release, broken = zones.store.current(dataset.id), 0.0
-            except StoreError:
-                release, broken = None, 1.0
+            seen = self._seen[dataset.id]
             numbers = {
-                "odp_dataset_broken": broken,
+                "odp_dataset_broken": float(seen.broken),
                 "odp_dataset_last_success_timestamp_seconds": ended.get(dataset.id),
             }
-            numbers |= _of_release(dataset, release) | _of_run(zones.journal.last(dataset.id))
+            numbers |= _of_release(dataset, seen.release) | _of_run(last[dataset.id])
             for name, number in numbers.items():
                 if number is not None:
                     gauges[name].add_metric([dataset.id], number)
         yield from (*gauges.values(), runs, *_of_watch(Records(zones.journal)), *self._of_machine())
+
+    def _look(self, zones: flow.Zones, last: Mapping[str, RunRecord | None]) -> None:
+        """Read the releases anew that may be others than those seen."""
+        now = datetime.now(UTC)
+        acted = {act.dataset for act in zones.journal.acts_since(now - _HOUR)}
+
+        def look(dataset: str) -> _Seen:
+            run = last[dataset]
+            run_at, seen = run.ended_at if run else None, self._seen.get(dataset)
+            quiet = zones.store.elsewhere and dataset not in acted
+            return seen if quiet and seen and seen.holds(run_at, now) else _read(zones, dataset, run_at, now)
+
+        with ThreadPoolExecutor(_AT_ONCE if zones.store.elsewhere else 1) as pool:
+            self._seen = dict(zip(last, pool.map(look, last), strict=True))
 
     def _of_machine(self) -> Iterator[Metric]:
         free = GaugeMetricFamily("odp_disk_free_bytes", "Free room where a zone lies.", labels=["zone"])

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from odpipeline import acts, flow
 from odpipeline.declaration import read_town
@@ -14,6 +16,7 @@ from odpipeline.errors import OdpError
 from odpipeline.monitoring.looking import look
 from odpipeline.monitoring.problems import Cause
 from odpipeline.monitoring.records import Records
+from odpipeline.operating import metrics
 from odpipeline.store.bucket import Bucket
 from tests.faulty_proxy import Proxy, faulty_proxy
 from tests.s3_server import S3Server
@@ -125,3 +128,26 @@ def test_what_a_hand_broke_is_met_within_the_hour_and_told_until_it_is_mended(wa
     assert {frozenset(found) for found in rounds[first:]} == {frozenset({(Cause.STORE, "jeu-2")})}
     backend.put(key, content)
     assert watched.look(30 * MINUTE)[0] == set()
+
+
+def test_a_scrape_asks_for_what_may_have_changed_alone(watched: Watched) -> None:
+    kept = CollectorRegistry(auto_describe=False)
+    kept.register(metrics.TownCollector(watched.town))
+
+    def scraped() -> tuple[dict[str, float], int]:
+        watched.proxy.seen.clear()
+        families = text_string_to_metric_families(generate_latest(kept).decode())
+        told = {one.labels["dataset"]: one.value for family in families for one in family.samples
+                if one.name == "odp_dataset_version"}  # fmt: skip
+        return told, len(watched.proxy.seen)
+
+    first, many = scraped()
+    assert (first, many >= 2 * len(NAMES)) == (dict.fromkeys(NAMES[:3], 1), True)
+    assert scraped() == (first, 0)
+    deliver(watched.root, "jeu-0", rows=19)
+    watched.run("jeu-0")
+    assert scraped()[0] == first | {"jeu-0": 2}
+    assert scraped()[1] == 0
+    planned = acts.Withdrawal.planned("jeu-1", watched.zones, None, captures=False)
+    planned.done(watched.town, watched.zones, watched.town.contact, "erreur", None, captures=False)
+    assert scraped()[0] == {"jeu-0": 2, "jeu-2": 1}
