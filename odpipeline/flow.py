@@ -175,7 +175,8 @@ def _anonymised(
     salt = f"{capture.sha256}{dataset.code_version}"
     last = current.privacy if current else None
     anonymous = privacy.anonymise(rows.parquet, dataset, folder, duck, salt=salt, last=last)
-    if erasures := zones.erasures.of(dataset.id):
+    asked = any(not act.details.get("only_published") for act in zones.journal.acts(dataset.id, "erasure"))
+    if erasures := zones.erasures.of(dataset.id, asked=asked):
         anonymous = privacy.erased(anonymous, erasures, dataset, duck)
     if current is None:
         return anonymous

@@ -6,6 +6,7 @@ That each is whole after a crash at any instant is shown in `store/test_every_ch
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -379,6 +380,20 @@ def test_nothing_is_published_when_erased_rows_cannot_be_told_any_more(town: Tow
     fresh = town.run()
     assert isinstance(fresh, Release)
     assert fresh.rows == 18
+
+
+def test_nothing_is_published_when_the_journal_knows_of_erasures_that_are_lost(town: Town) -> None:
+    town.deliver("un", "deux", "trois")
+    erase(town, id="1")
+    before = town.zones.store.current("aides")
+    shutil.rmtree(town.root / ".odp/private/erasures")
+    with pytest.raises(OdpError, match="rows were erased, and which ones is not known any more; restore"):
+        town.deliver("un", "deux", "trois", "quatre")
+    assert town.zones.store.current("aides") == before
+    erase(town, id="1")
+    fresh = town.run()
+    assert isinstance(fresh, Release)
+    assert fresh.rows == 3
 
 
 def test_erasures_of_before_are_still_known(town: Town) -> None:

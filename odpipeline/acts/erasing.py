@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from odpipeline import privacy
 from odpipeline.acts.recording import as_planned, recorded
@@ -92,7 +93,11 @@ class Erasure:
             as_planned(self.dataset.id, versions, self.held)
             concerned = [one for one in versions if self._concerns(one)]
             rewritten = [self._without(zones, release, folder) for release in concerned]  # all, or nothing is changed
-            details = {"columns": sorted(self.condition), "versions": {str(k): v for k, v in self.held.items() if v}}
+            details: dict[str, Any] = {
+                "columns": sorted(self.condition), "versions": {str(k): v for k, v in self.held.items() if v}
+            }  # fmt: skip
+            if self.only_published:
+                details["only_published"] = True
             act = recorded(zones, town, self.dataset.id, "erasure", who, because, details)
             if not self.only_published:
                 kept = Kept(self.condition, privacy.spoken_as(self.dataset, self.condition))

@@ -35,12 +35,18 @@ class Erasures:
     def __init__(self, root: Path, seal: Seal | None = None) -> None:
         self._root, self._seal = root, seal
 
-    def of(self, dataset_id: str) -> list[Kept]:
-        """The erasures of a dataset.
+    def of(self, dataset_id: str, *, asked: bool = False) -> list[Kept]:
+        """The erasures of a dataset; `asked` says that the journal has one, so that there must be something here.
 
-        Raises: OdpError when they cannot be read: nothing may be published then.
+        Raises: OdpError when they cannot be read, or are gone: nothing may be published then.
         """
         plain, sealed = self._files(dataset_id)
+        if asked and not plain.exists() and not sealed.exists():
+            raise OdpError(
+                "rows were erased, and which ones is not known any more",
+                where=f"erasures/{dataset_id}",
+                mend="restore the file from a backup of the private zone, or ask for the erasures anew: odp erase",
+            )
         try:
             with on_disk():
                 if sealed.is_file():

@@ -7,6 +7,7 @@
       store/…                           the store's objects by their keys; pages and catalogue are made from them again
       journal.sqlite                    by SQLite's online backup, as all that follows; of one in PostgreSQL its rows
       dagster/…                         Dagster's storage, where that is SQLite
+      private/erasures/…                the rows that were erased and must not come back, sealed where the zone is
       private/…                         with `private`: the sealed captures, and what waits for a yes
 
 Of each dataset the changelog is read first, then the pointer, then the versions: whatever is published meanwhile, the
@@ -38,8 +39,8 @@ from odpipeline.store.backend import Backend
 
 FORMAT = 1
 MANIFEST, STORE, JOURNAL, STATE, PRIVATE = "backup.json", "store", "journal.sqlite", "dagster", "private"
-KEPT_PRIVATE = ("captures", "held")
-"""The folders of the private zone that cannot be made again; the rest is work under way."""
+ALWAYS_PRIVATE, KEPT_PRIVATE = ("erasures",), ("captures", "held")
+"""The folders of the private zone that cannot be made again, with the first always; the rest is work under way."""
 
 _STAMP = "%Y-%m-%dT%H%M%SZ"
 _ATTEMPTS = 3
@@ -145,7 +146,7 @@ def _zones(town: Town, target: Path, made: Backup, state: Path | None, *, privat
         _noted(target / JOURNAL, target, made)
     for database in sorted(state.rglob("*.db")) if state else ():
         _database(database, target / STATE / database.relative_to(state or database), target, made)
-    for name in KEPT_PRIVATE if private else ():
+    for name in ALWAYS_PRIVATE + (KEPT_PRIVATE if private else ()):
         for file in sorted((town.private_path / name).rglob("*")):
             if file.is_file() and not any(part.startswith(".") for part in file.relative_to(town.private_path).parts):
                 _private(file, target / PRIVATE / file.relative_to(town.private_path), target, made)

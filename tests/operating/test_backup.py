@@ -99,6 +99,18 @@ def test_acts_since_the_backup_are_named_from_the_newest_journal(ville, tmp_path
     assert "pour voir" not in said  # that one is in the backup
 
 
+def test_rows_that_were_erased_do_not_come_back_with_a_restored_town(ville, tmp_path):
+    done = ["--as", "donnees@ville.example", "--because", "demande", "--yes", "--town", ville]
+    odp("erase", "piscines", "--where", "jour=2026-10-01", *done)
+    made = backup.make(read_town(ville), tmp_path / "kept", state=None, private=False)
+    new = fresh(ville, tmp_path / "neuve")
+    assert Restore.planned(made, read_town(new), None).done() == []
+    deliver(new, "piscines", rows=23)
+    odp("run", "--town", new)
+    published = (new / ".odp/public/datasets/piscines/latest/piscines.csv").read_text().splitlines()
+    assert (len(published), [line for line in published if "2026-10-01" in line]) == (1 + 22, [])
+
+
 def test_what_is_damaged_or_in_use_is_not_restored(ville, tmp_path):
     made = backup.make(read_town(ville), tmp_path / "kept", state=None, private=False)
     with pytest.raises(OdpError, match="the town is in use"):
