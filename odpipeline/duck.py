@@ -9,6 +9,7 @@ always one block at a time.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -158,13 +159,25 @@ def no_room(error: duckdb.Error | OSError) -> bool:
 
 
 def held(conditions: Sequence[Mapping[str, str]], names: Sequence[str]) -> str:
-    """SQL that is true for rows that hold, as text, every value of one of `conditions` (column → value).
+    """SQL that is true, and else false, for rows that hold every value of one of `conditions` (column → value).
 
-    A condition on a column that is not among `names` is held by no row.
+    Values are text, as DuckDB spells them or as they stand in a published CSV. A condition on a column that is not
+    among `names` is held by no row.
     """
     meant = [
-        " AND ".join(f"CAST({quote(name)} AS VARCHAR) IS NOT DISTINCT FROM {literal(one[name])}" for name in one)
+        " AND ".join(
+            f"coalesce(CAST({quote(name)} AS VARCHAR) IN ({', '.join(map(literal, _spelled(value)))}), false)"
+            for name, value in one.items()
+        )
         for one in conditions
         if set(one) <= set(names)
     ]
     return " OR ".join(f"({one})" for one in meant) or "false"
+
+
+def _spelled(value: str) -> list[str]:
+    """`value`, and what DuckDB writes for it when it was taken from a CSV: a moment, a text that was disarmed."""
+    if found := re.fullmatch(r"(\d{4,}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z", value):
+        fraction = (found[3] or "").rstrip("0").rstrip(".")
+        return [value, f"{found[1]} {found[2]}{fraction}"]
+    return [value, value[1:]] if re.match(r"'[=+\-@\t\r\n]", value) else [value]

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from odpipeline import duck
-from odpipeline.duck import DuckSettings, connect, literal
+from odpipeline.duck import DuckSettings, connect, held, literal
 from tests.killing import in_child
 
 SMALL = DuckSettings("100MB", 1)
@@ -100,3 +100,23 @@ def test_a_forked_process_goes_on_with_them() -> None:
         connection.execute("SELECT sum(i) FROM range(3_000_000) t(i)")
     assert len(duck._idle) == 1
     assert in_child(counts) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "asked"),
+    [
+        ("TIMESTAMP", "2026-03-29 01:00:00", "2026-03-29T01:00:00Z"),
+        ("TIMESTAMP", "2026-03-29 01:00:00.25", "2026-03-29T01:00:00.250000Z"),
+        ("VARCHAR", "=1+1", "'=1+1"),
+        ("VARCHAR", "'=1+1", "'=1+1"),
+        ("VARCHAR", "l'été", "l'été"),
+        ("DECIMAL(9,2)", "1.50", "1.50"),
+        ("BOOLEAN", "true", "true"),
+        ("DATE", "2026-03-29", "2026-03-29"),
+    ],
+)
+def test_a_row_is_meant_by_what_its_published_csv_shows(kind: str, stored: str, asked: str) -> None:
+    rows = f"(VALUES (CAST({literal(stored)} AS {kind})), (NULL)) AS t(c)"
+    meant = held([{"c": asked}], ["c"])
+    found = duckdb.sql(f"SELECT count(*) FILTER ({meant}), count(*) FILTER (NOT ({meant})) FROM {rows}").fetchall()
+    assert found == [(1, 1)]  # a missing value is another row
