@@ -19,6 +19,7 @@ from odpipeline import acts, catalogue, flow, portal
 from odpipeline.cli import app
 from odpipeline.declaration import read_town
 from odpipeline.errors import ApprovalRefused, OdpError, StoreError
+from odpipeline.landing.erasures import Kept
 from odpipeline.store import Release
 from odpipeline.store.verifying import verify
 from odpipeline.verdict import Verdict
@@ -394,6 +395,16 @@ def test_nothing_is_published_when_the_journal_knows_of_erasures_that_are_lost(t
     fresh = town.run()
     assert isinstance(fresh, Release)
     assert fresh.rows == 3
+
+
+def test_no_rollback_brings_back_what_an_erasure_that_was_cut_short_left(town: Town) -> None:
+    town.deliver("un", "deux", "trois")
+    town.deliver("un", "deux", "trois", "quatre")
+    town.zones.erasures.add("aides", Kept({"id": "1"}))
+    with pytest.raises(OdpError, match="version 1 still holds rows that were to be erased"):
+        town.roll_back(1)
+    assert erase(town, id="1") == 2
+    assert town.roll_back(1).rows == 2
 
 
 def test_erasures_of_before_are_still_known(town: Town) -> None:

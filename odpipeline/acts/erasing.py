@@ -99,10 +99,10 @@ class Erasure:
             if self.only_published:
                 details["only_published"] = True
             act = recorded(zones, town, self.dataset.id, "erasure", who, because, details)
+            zones.waiting.drop(self.dataset.id)  # first: nobody can say yes to it any more
             if not self.only_published:
                 kept = Kept(self.condition, privacy.spoken_as(self.dataset, self.condition))
                 zones.erasures.add(self.dataset.id, kept)
-            zones.waiting.drop(self.dataset.id)
             current = zones.store.current(self.dataset.id)
             for one in rewritten:
                 if current and one.release.version == current.version and self.held.get(current.version):

@@ -17,7 +17,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, located
 from odpipeline.flow import Zones
 from odpipeline.landing.workplace import workplace
-from odpipeline.store import Release, diffing
+from odpipeline.store import Release, diffing, rewriting
 from odpipeline.verdict import Finding
 
 
@@ -65,6 +65,13 @@ class Rollback:
         with located(self.dataset.id), workplace(zones.work, self.dataset.id, zones.seal) as folder:
             zones.store.ready()
             files = zones.store.fetched(self.target, folder / "rollback")
+            erased = [one.where for one in zones.erasures.of(self.dataset.id)]
+            parquet = files / f"{self.dataset.id}.parquet"
+            if erased and rewriting.matching(parquet, self.target.columns, erased, zones.duck):
+                raise OdpError(
+                    f"version {self.target.version} still holds rows that were to be erased",
+                    mend="the erasure was cut short: run the same odp erase again, then roll back",
+                )
             blocking = [finding.message for finding in self._measured(town, zones, files, folder) if finding.blocks]
             if blocking:
                 raise OdpError(
