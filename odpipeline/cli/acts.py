@@ -120,6 +120,8 @@ def erase(
     condition = dict(_split(one) for one in where)
     declared = read_town(town.resolve())
     zones, found = flow.Zones.of(declared), declared.dataset(dataset)
+    if lift and only_published:
+        raise OdpError("--lift and --only-published do not go together", mend="an erasure of published rows stays")
     if lift:
         _say([acts.lift(found, declared, zones, condition, who, because, dry=not yes)], yes)
         return

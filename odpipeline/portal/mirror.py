@@ -14,6 +14,7 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
+from odpipeline.errors import StoreError
 from odpipeline.store import Store, layout
 
 VERSION_FILE = re.compile(r"datasets/([^/]+)/versions/([1-9][0-9]*)/([^/]+)")
@@ -94,11 +95,17 @@ class Mirror:
             after = _bytes(folder / layout.RELEASE)
             if after is None or after != before:
                 _empty(folder, layout.OF_A_GRAVE | {layout.RELEASE})
-            vouched = {file["name"] for file in json.loads(after)["files"]} if after else set()
-            if name not in vouched:
+            if name not in (_vouched(after, manifest) if after else ()):
                 self._store.copy(layout.version(dataset, number, name))
             elif not (folder / name).exists():
                 self._store.here(self._store.version(dataset, number), name)
+
+
+def _vouched(manifest: bytes, key: str) -> set[str]:
+    try:
+        return {file["name"] for file in json.loads(manifest)["files"]}
+    except (ValueError, KeyError, TypeError):
+        raise StoreError("the manifest cannot be read", where=key, mend="look at it with: odp verify") from None
 
 
 def _bytes(file: Path) -> bytes | None:

@@ -101,7 +101,7 @@ async def _swept(mirror: Mirror | None, _app: Starlette) -> AsyncIterator[None]:
 
     async def sweep(kept: Mirror) -> None:
         while True:
-            with suppress(StoreError):
+            with suppress(StoreError, OSError):
                 await run_in_threadpool(kept.sweep)
             await asyncio.sleep(_HOUR)
 

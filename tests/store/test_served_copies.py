@@ -97,6 +97,12 @@ def test_copies_of_what_was_erased_or_withdrawn_go_also_when_nobody_asks(store: 
     assert left == {"datasets/parkings/tombstone.json", "datasets/parkings/current.json"}
 
 
+def test_no_file_is_served_that_no_readable_manifest_vouches_for(store: Store) -> None:
+    store.backend.put("datasets/parkings/versions/1/release.json", b"{")
+    with served(store) as address:
+        assert requests.get(f"{address}/{FILE}", timeout=20).status_code == 503
+
+
 def test_a_bucket_that_does_not_answer_is_said_and_asked_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(store) as address:
         assert requests.get(f"{address}/{FILE}", timeout=20).status_code == 200
