@@ -153,8 +153,7 @@ class Store:
             files=(*kept, *added), changes=changes, undone=tuple(one for one in undone if one != release.content_hash),
         )  # fmt: skip
         self._commit(manifest, files, quality, read)
-        again = releases.version(self._backend, over.dataset, number)
-        self._follow(again)
+        self._follow(again := releases.version(self._backend, over.dataset, number))
         return again
 
     def remade(self, dataset_id: str) -> None:
@@ -252,6 +251,7 @@ class Store:
         for name in {file.name for file in release.files} - {file.name for file in rewritten.files}:
             self._backend.purge(key(name))
         self._amend(release, manifest, reason)
+        self._realias(release)
 
     def forget_changes(self, release: Release, reason: str) -> None:
         """Take what changed since the version before out of `release`: it shows rows that are to be forgotten.
@@ -265,6 +265,13 @@ class Store:
             self._amend(release, replace(releases.manifest(release), files=kept), reason)
         for name in shown & set(self._backend.names(layout.version(release.dataset, release.version))):
             self._backend.purge(layout.version(release.dataset, release.version, name))
+        self._realias(release)
+
+    def _realias(self, release: Release) -> None:
+        """Let `latest` follow what was done to the version that it stands for: some backends hold copies there."""
+        folder = layout.version(release.dataset, release.version)
+        if self._backend.aliased(latest := layout.latest(release.dataset)) == folder:
+            self._backend.alias(latest, folder)
 
     def _amend(self, release: Release, manifest: Manifest, reason: str) -> None:
         """Put `manifest` in the place of that of `release`."""
