@@ -96,5 +96,12 @@ class Backend(Reader, Protocol):
         Folders of versions stay when the backend has folders, so that no number is used again.
         """
 
+    def forget_former(self, key: str) -> None:
+        """Remove what the object `key`, or any below the folder `key`, was before it was replaced or removed.
+
+        What is there now stays. Nothing to do for a backend that keeps no former contents.
+        Raises: StoreError.
+        """
+
     def written_at(self, key: str) -> datetime | None:
         """When the object `key` was last written, in UTC; None when it does not exist."""

@@ -74,7 +74,8 @@ class Bucket:
         with self._worded(folder):
             found = obstore.list_with_delimiter(self._store, prefix)
         paths = [*found["common_prefixes"], *(one["path"] for one in found["objects"])]
-        names = (path.rstrip("/").rpartition("/")[2] for path in paths)
+        below = (path.rstrip("/") for path in paths if path.rstrip("/") != prefix.rstrip("/"))  # some list the folder
+        names = (path.rpartition("/")[2] for path in below)
         return sorted({name for name in names if name and not name.startswith(".")})
 
     def create(self, key: str, content: Path | bytes, sha256: str, like: str | None = None) -> None:  # noqa: ARG002
@@ -147,7 +148,11 @@ class Bucket:
                     obstore.delete(self._store, path)
                 except (NotFoundError, FileNotFoundError):
                     continue
-        self._purge_versions(key)
+        self._purge_versions(key, lambda _one: False)
+
+    def forget_former(self, key: str) -> None:
+        """See `Backend.forget_former`: in a bucket with versions; of what was removed, its mark goes as well."""
+        self._purge_versions(key, lambda one: bool(one["IsLatest"]))
 
     def written_at(self, key: str) -> datetime | None:
         """See `Backend.written_at`."""
@@ -235,22 +240,22 @@ class Bucket:
             self.discard([key])
             raise Altered("the bytes are not those that were hashed", where=key)
 
-    def _purge_versions(self, key: str) -> None:
-        """In a bucket with versions, deleting only hides: each version is removed by its own identifier."""
-        import botocore.session  # a second of imports, for the few who take something away
-        from botocore.config import Config
+    def _purge_versions(self, key: str, stays: Callable[[Any], bool]) -> None:
+        """In a bucket with versions, deleting only hides: each version is removed by its own identifier.
+
+        The marks of deletions go last: without its mark, a version that is still there would be public again.
+        """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        credential = _credential(self._said)
-        client = botocore.session.get_session().create_client(
-            "s3", endpoint_url=self._said.endpoint, region_name=self._said.region,
-            aws_access_key_id=credential["access_key_id"], aws_secret_access_key=credential["secret_access_key"],
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
-        )  # fmt: skip
         at = self._at(key)
         try:
-            for page in client.get_paginator("list_object_versions").paginate(Bucket=self._said.bucket, Prefix=at):
-                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            with self._versioned() as client:
+                pages = client.get_paginator("list_object_versions").paginate(Bucket=self._said.bucket, Prefix=at)
+                versions, marks = [], []
+                for page in pages:
+                    versions += [one for one in page.get("Versions", ()) if not stays(one)]
+                    marks += page.get("DeleteMarkers", ())
+                for one in (*versions, *marks):
                     if one["Key"] == at or one["Key"].startswith(f"{at}/"):
                         client.delete_object(Bucket=self._said.bucket, Key=one["Key"], VersionId=one["VersionId"])
         except (BotoCoreError, ClientError) as error:
@@ -258,6 +263,21 @@ class Bucket:
                 f"old versions of the objects could not be removed ({type(error).__name__})",
                 where=key, mend="give the key the right to list and delete versions, then run the same command again",
             ) from None  # fmt: skip
+
+    @contextmanager
+    def _versioned(self) -> Iterator[Any]:
+        """A client that knows of versions, which obstore does not."""
+        import botocore.session  # a second of imports, for the few who take something away
+        from botocore.config import Config
+
+        credential = _credential(self._said)
+        client = botocore.session.get_session().create_client(
+            "s3", endpoint_url=self._said.endpoint, region_name=self._said.region,
+            aws_access_key_id=credential["access_key_id"], aws_secret_access_key=credential["secret_access_key"],
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
+        )  # fmt: skip
+        try:
+            yield client
         finally:
             client.close()
 

@@ -126,6 +126,9 @@ class LocalFolder:
                         Path(folder, name).unlink(missing_ok=True)
                     _synced(Path(folder))
 
+    def forget_former(self, key: str) -> None:
+        """See `Backend.forget_former`: a folder keeps none."""
+
     def written_at(self, key: str) -> datetime | None:
         """See `Backend.written_at`."""
         with _said(key, "read"):

@@ -37,11 +37,14 @@ def finish(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[st
     """
     proof_key = layout.proof(grave.dataset, grave.version)
     there = left(backend, grave)
-    written = backend.read(proof_key)
-    if not there and written is not None:
-        return dict(json.loads(written))
+    written = json.loads(backend.read(proof_key) or b"{}")
+    done = written.get("withdrawn_at") == _stamp(grave.at) and not written["still_there"]  # not that of an earlier one
+    if done and not there:
+        return dict(written)
     for key in there:
         backend.purge(key)
+    for key in _once(grave):
+        backend.forget_former(key)
     _log(backend, grave)
     proof = {
         "format": layout.FORMAT,
@@ -71,11 +74,20 @@ def left(backend: Backend, grave: Tombstone) -> list[str]:
     kept = layout.OF_A_GRAVE | {"changelog.jsonl", "versions"}
     first = [layout.pointer(dataset), layout.checked(dataset)]
     there = [key for key in first if backend.read(key) is not None]
-    there += [f"{home}/{name}" for name in backend.names(home) if name not in kept and f"{home}/{name}" not in there]
+    others = [f"{home}/{name}" for name in backend.names(home) if name not in kept]
+    there += [key for key in _there(backend, others) if key not in first]  # some servers keep empty folders
     for number in layout.numbers(backend.names(layout.versions(dataset))):
         folder = layout.version(dataset, number)
         there += [folder] if backend.names(folder) else []
     return there + _there(backend, layout.pages(dataset))
+
+
+def _once(grave: Tombstone) -> list[str]:
+    """Where bytes of it have been, also those that a purge cut short has left, and those that `latest` stood for."""
+    if grave.version is None:
+        return [layout.home(grave.dataset), *layout.pages(grave.dataset)]
+    folder, latest = layout.version(grave.dataset, grave.version), layout.latest(grave.dataset)
+    return [folder, latest, *layout.quality_pages(grave.dataset, grave.version)]
 
 
 def _there(backend: Backend, keys: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from odpipeline import acts, flow
 from odpipeline.declaration import read_town
+from odpipeline.errors import StoreError
 from odpipeline.store.bucket import Bucket
 from tests.s3_server import KEY, SECRET, S3Server
 from tests.towns import write_town
@@ -67,6 +68,69 @@ NAMES = [f"Bassin {n}" for n in range(20)]
 @pytest.fixture
 def ville(client: Any, s3: S3Server, bucket: Make, tmp_path: Path) -> Ville:
     return Ville(tmp_path, s3, bucket()._said.prefix)
+
+
+def test_erased_rows_are_in_no_old_version_of_an_object(ville: Ville, client: Any) -> None:
+    assert ville.run([*NAMES, "Secretum"]).version == 1
+    assert ville.run([*NAMES, "Secretum", "Autre"]).version == 2
+    prefix = f"{ville.town.store.prefix}/"
+    assert holding(client, prefix, b"Secretum")
+    planned = acts.Erasure.planned(ville.dataset, ville.zones, {"piscine": "Secretum"})
+    planned.done(ville.town, ville.zones, ville.town.contact, "demande")
+    assert holding(client, prefix, b"Secretum") == []
+
+
+def test_a_version_that_is_withdrawn_is_in_no_old_copy_of_latest(ville: Ville, client: Any) -> None:
+    assert ville.run([*NAMES, "Secretum"]).version == 1
+    assert ville.run(NAMES).version == 2
+    prefix = f"{ville.town.store.prefix}/"
+    planned = acts.Withdrawal.planned("piscines", ville.zones, 1, captures=False)
+    proof = planned.done(ville.town, ville.zones, ville.town.contact, "arrêté", None, captures=False)
+    assert proof["still_there"] == []
+    assert holding(client, prefix, b"Secretum") == []
+
+
+def test_a_withdrawal_without_the_right_to_old_versions_is_done_whole_once_it_has_it(
+    ville: Ville, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ville.run([*NAMES, "Secretum"]).version == 1
+    prefix = f"{ville.town.store.prefix}/"
+
+    def refused(_bucket: Bucket, key: str, *_: Any) -> None:
+        raise StoreError("no right", where=key)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "_purge_versions", refused)
+        for _ in range(60):
+            try:
+                ville.zones.store.withdraw(
+                    ville.zones.store.tombstone("piscines")
+                    or acts.Withdrawal.planned("piscines", ville.zones, None, captures=False)._tombstone("arrêté", None)
+                )
+                break
+            except StoreError:
+                continue
+    planned = acts.Withdrawal.planned("piscines", ville.zones, None, captures=False)
+    planned.done(ville.town, ville.zones, ville.town.contact, "arrêté", None, captures=False)
+    assert holding(client, prefix, b"Secretum") == []
+
+
+def test_a_second_withdrawal_that_was_cut_short_has_a_proof_of_its_own(
+    ville: Ville, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def withdrawn(because: str) -> Any:
+        planned = acts.Withdrawal.planned("piscines", ville.zones, None, captures=False)
+        return planned.done(ville.town, ville.zones, ville.town.contact, because, None, captures=False)
+
+    ville.run(NAMES)
+    assert withdrawn("premier")["reason"] == "premier"
+    acts.readmit("piscines", ville.town, ville.zones, ville.town.contact, "retour")
+    ville.run([*NAMES, "Autre"])
+    with monkeypatch.context() as patched:
+        patched.setattr("odpipeline.store.withdrawing._log", lambda *_: (_ for _ in ()).throw(StoreError("killed")))
+        with pytest.raises(StoreError):
+            withdrawn("second")
+    assert withdrawn("encore")["reason"] == "second"
 
 
 @pytest.mark.parametrize("act", ["erasure", "withdrawal"])
