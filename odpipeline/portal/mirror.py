@@ -17,7 +17,7 @@ from pathlib import Path
 from odpipeline.errors import StoreError
 from odpipeline.store import Store, layout
 
-VERSION_FILE = re.compile(r"datasets/([^/]+)/versions/([1-9][0-9]*)/([^/]+)")
+VERSION_FILE = re.compile(r"datasets/([^/]+)/versions/([1-9][0-9]{0,17})/([^/]+)")
 LATEST = re.compile(r"datasets/([^/]+)/latest/([^/]+)")
 READABLE = frozenset({*layout.OF_A_GRAVE, "changelog.jsonl"})
 """What of a withdrawn dataset or version is still answered."""

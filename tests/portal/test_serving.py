@@ -92,6 +92,7 @@ def test_what_is_not_published_does_not_exist(address, store, tmp_path):
         "/datasets/parkings/versions/2/notes.txt", "/datasets/parkings/", "/datasets", "/../secret.csv",
         "/datasets/../../secret.csv", "/%2e%2e/secret.csv", "/..%2fsecret.csv", "//" + str(tmp_path / "secret.csv"),
         str(tmp_path / "secret.csv"), "/datasets/parkings/current.json%00.csv", "/" + "a" * 5000 + ".csv",
+        f"/datasets/parkings/versions/{'9' * 5000}/parkings.csv",
     ):  # fmt: skip
         assert status(address, path) == 404, path
 
