@@ -7,6 +7,7 @@ and known, and every literal quoted. No sign of the caller's text reaches the da
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -23,6 +24,8 @@ LONGEST = 2_000
 DEEPEST = 20
 """How deep an expression may be nested."""
 _MOST_NODES = 300
+_OFFSET = re.compile(r":[0-9.]+ *[+-][0-9]")
+"""A zone in a text, which DuckDB would leave out: hours would be missing without a word."""
 
 _BINARY: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.And: "AND", exp.Or: "OR",
@@ -120,7 +123,8 @@ def _order(parameters: Mapping[str, str], columns: tuple[str, ...], query: Query
         plain = one.this
         named = own.get(plain.name) if isinstance(plain, exp.Column) and _said(plain) == {"this"} else None
         sql = named or _Writer("order", columns, aggregates=query.aggregated).written(plain)
-        written.append(f"{sql} {'DESC' if one.args.get('desc') else 'ASC'} NULLS LAST")
+        way, nulls = ("DESC" if one.args.get("desc") else "ASC"), ("FIRST" if one.args.get("nulls_first") else "LAST")
+        written.append(f"{sql} {way} NULLS {nulls}")
     return ", ".join(written)
 
 
@@ -231,6 +235,8 @@ class _Writer:
         return f"({self.written(node.this, depth)} IS {self.written(node.expression, depth)})"
 
     def _between(self, node: exp.Expr, depth: int) -> str:
+        if _said(node) != {"this", "low", "high"}:
+            raise self._no("`between` takes a lower and an upper value, and nothing else")
         value, low, high = (self.written(node.args[part], depth) for part in ("this", "low", "high"))
         return f"({value} BETWEEN {low} AND {high})"
 
@@ -245,6 +251,8 @@ class _Writer:
         kind = node.args["to"].sql("duckdb")
         if not isinstance(node.this, exp.Literal) or not node.this.is_string or kind not in ("DATE", "TIMESTAMP"):
             raise self._no("only texts become dates: date '2026-01-01'")
+        if _OFFSET.search(str(node.this.this)):
+            raise self._no("moments are in UTC, and say no other zone: timestamp '2026-01-31T10:00:00Z'")
         return f"CAST({literal(str(node.this.this))} AS {kind})"
 
     def _called(self, function: str, node: exp.Expr, depth: int) -> str:

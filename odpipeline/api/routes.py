@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +16,8 @@ from starlette.routing import Route
 
 from odpipeline.api import describing, spelling
 from odpipeline.api.answering import MOST_ROWS, Busy, Tables
-from odpipeline.api.grammar import Misunderstood, understood
+from odpipeline.api.grammar import Misunderstood, Query, understood
+from odpipeline.duck import quote
 from odpipeline.errors import StoreError
 from odpipeline.store import Release, Store, layout
 from odpipeline.store.package import LICENCES
@@ -115,7 +117,7 @@ class _Api:
             links.append(f'<{following}>; rel="next"')
         headers["Link"] = ", ".join(links)
         about = {"dataset": release.dataset, "version": release.version, "total": answer.total}
-        content = _spelled(kind, answer.rows, about, release)
+        content = _spelled(kind, answer.rows, about, release, query)
         return Response(content, media_type=spelling.FORMATS[kind], headers=headers)
 
     def _current(self) -> list[Release]:
@@ -172,17 +174,32 @@ def _format(request: Request, said: Mapping[str, str]) -> str:
     return "json"
 
 
-def _spelled(kind: str, rows: Any, about: Mapping[str, Any], release: Release) -> bytes:
-    if kind == "csv":
-        return spelling.as_csv(rows)
-    if kind == "parquet":
-        return spelling.as_parquet(rows)
-    if kind == "json":
-        return spelling.as_json(rows, about)
+def _spelled(kind: str, rows: pa.Table, about: Mapping[str, Any], release: Release, query: Query) -> bytes:
+    if any(pa.types.is_interval(column.type) for column in rows.columns):
+        raise Misunderstood("select", "a span of time has no spelling here; select the moments themselves")
+    try:
+        if kind == "csv":
+            return spelling.as_csv(rows)
+        if kind == "parquet":
+            return spelling.as_parquet(rows)
+        if kind == "json":
+            return spelling.as_json(rows, about)
+    except (OverflowError, ValueError):
+        raise Misunderstood("select", "a date is beyond the years 1 to 9999") from None
+    return _as_features(rows, release, query)
+
+
+def _as_features(rows: pa.Table, release: Release, query: Query) -> bytes:
+    chosen = {one.name: one.sql for one in query.chosen}
     for field in release.schema["fields"]:
-        if field["type"] in ("geojson", "geopoint") and field["name"] in rows.column_names:
+        column = quote(field["name"])
+        unchanged = (column, f"min({column})", f"max({column})")  # anything else made of it is no geometry
+        if field["type"] in ("geojson", "geopoint") and chosen.get(field["name"]) in unchanged:
             spelled = field["type"] + (f"/{field['format']}" if field.get("format") else "")
-            return spelling.as_geojson(rows, field["name"], spelled)
+            try:
+                return spelling.as_geojson(rows, field["name"], spelled)
+            except OverflowError:
+                raise Misunderstood("select", "a date is beyond the years 1 to 9999") from None
     raise Misunderstood("format", "there is no geometry among the selected columns; ask for json or csv")
 
 

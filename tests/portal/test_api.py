@@ -19,6 +19,7 @@ from odpipeline import acts
 from odpipeline.api import answering
 from odpipeline.api.grammar import DEEPEST, Misunderstood, understood
 from odpipeline.store import Store
+from tests.portal.conftest import served
 from tests.store.making import a_dataset, parkings, published
 
 COLUMNS = ("id", "nom", "places", "releve_le")
@@ -287,3 +288,42 @@ def test_too_many_queries_at_a_time_are_told_to_come_back(tmp_path: Path, monkey
         reader.join()
     assert "too many queries at a time; try again in a moment" in outcomes
     assert tables.answer(file, query, 1, 0).rows.num_rows == 1  # places are given back
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("date '50000-01-01' AS d", "json"),
+        ("timestamp 'infinity' AS d", "csv"),
+        ("releve_le - releve_le AS d", "json"),
+        ("releve_le - releve_le AS d", "parquet"),
+        ("timestamp '2026-01-01T10:00:00+05:00' AS d", "json"),
+    ],
+)
+def test_what_has_no_spelling_is_no_fault_of_the_server(still: str, said: str, kind: str) -> None:
+    answer = ask(still, select=said, format=kind)
+    assert (answer.status_code, answer.json()["parameter"]) == (400, "select")
+
+
+def test_what_is_said_of_the_order_of_nulls_and_of_bounds_counts(tmp_path: Path) -> None:
+    store = Store(tmp_path / "public")
+    published(store, tmp_path, parkings(2) + " UNION ALL SELECT 3, 3, NULL, 13, TIMESTAMP '2026-03-29 01:00:00'")
+    with served(store) as address:
+        for said, found in (("nom", [1, 2, 3]), ("nom NULLS FIRST", [3, 1, 2]), ("nom DESC NULLS FIRST", [3, 2, 1])):
+            rows = ask(address, select="id", order=said).json()["rows"]
+            assert [row["id"] for row in rows] == found
+        assert ask(address, where="id BETWEEN SYMMETRIC 5 AND 1").status_code == 400
+
+
+@pytest.mark.parametrize("said", ["count(*) AS geom", "nom AS geom", "lower(geom) AS geom", "true AS geom"])
+def test_only_a_geometry_is_one_of_geojson(tmp_path: Path, said: str) -> None:
+    store = Store(tmp_path / "public")
+    point = """'{"type":"Point","coordinates":[2.1,48.1]}'"""
+    fields = [
+        {"name": name, "type": kind} for name, kind in (("id", "integer"), ("nom", "string"), ("geom", "geojson"))
+    ]
+    select = f"SELECT 1 AS _row, 1 AS id, 'Parking' AS nom, {point} AS geom"
+    published(store, tmp_path, select, dataset=a_dataset("lieux", fields=fields))
+    with served(store) as address:
+        assert ask(address, "lieux", select=said, format="geojson").status_code == 400
+        assert ask(address, "lieux", select="min(geom) AS geom", format="geojson").json()["features"]
