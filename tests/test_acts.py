@@ -20,7 +20,7 @@ from odpipeline.cli import app
 from odpipeline.declaration import read_town
 from odpipeline.errors import ApprovalRefused, OdpError, StoreError
 from odpipeline.landing.erasures import Kept
-from odpipeline.store import Release
+from odpipeline.store import Release, signing
 from odpipeline.store.verifying import verify
 from odpipeline.verdict import Verdict
 from tests.towns import write_town
@@ -239,6 +239,24 @@ def test_commands_say_what_they_would_do_and_do_it_when_told(tmp_path: Path) -> 
     assert '"still_there": []' in gone.output
     assert "withdrawn" in CliRunner().invoke(app, ["verify", "--town", str(tmp_path)]).output
     assert "readmitted" in CliRunner().invoke(app, ["readmit", "aides", *act, "--yes"]).output
+
+
+def test_what_gc_finishes_of_a_withdrawal_has_a_signed_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODP_SIGNATURE", signing.made())
+    town = Town(tmp_path)
+    declared = tmp_path / "town.yaml"
+    declared.write_text(declared.read_text() + "\nsigning_key: ODP_SIGNATURE\n")
+    town.deliver("un")
+    town.deliver("deux")
+    with monkeypatch.context() as patched:
+        patched.setattr("odpipeline.store.withdrawing.finish", lambda *_: {"still_there": []})  # cut short
+        town.withdraw(1)
+    proof = tmp_path / ".odp/public/datasets/aides/versions/1/withdrawal-proof.json"
+    assert not proof.exists()
+    done = CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--yes"])
+    assert done.exit_code == 0, done.output
+    assert proof.exists()
+    assert proof.with_name(f"{proof.name}.sig").exists()
 
 
 def test_new_content_waits_for_the_end_of_its_embargo_and_nothing_of_it_is_public(town: Town) -> None:

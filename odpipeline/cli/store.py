@@ -19,7 +19,7 @@ from odpipeline.cli.application import AsJson, DatasetName, TownFolder, app
 from odpipeline.cli.telling import show
 from odpipeline.declaration import read_town
 from odpipeline.errors import OdpError
-from odpipeline.store import Store, diffing, layout, over_http, retention, signing, verifying, withdrawing
+from odpipeline.store import Store, diffing, layout, over_http, retention, signing, verifying
 
 _WRONG = 1
 
@@ -122,8 +122,8 @@ def gc(
 ) -> None:
     """Remove the versions that `versions` of their declaration does not keep, and what dead publishers left."""
     declared = read_town(town.resolve())
-    backend, now = flow.Zones.of(declared).store.backend, datetime.now(UTC)
-    rows = []
+    store, now = flow.Zones.of(declared).store, datetime.now(UTC)
+    backend, rows = store.backend, []
     for one in [declared.dataset(dataset)] if dataset else declared.datasets:
         surplus = retention.surplus(backend, one.id, one.versions, now, ZoneInfo(declared.timezone))
         orphans = retention.orphans(backend, one.id, now)
@@ -138,7 +138,7 @@ def gc(
             for release in surplus:
                 retention.remove(backend, release, now)
             for grave in retention.unfinished(backend, one.id):
-                withdrawing.finish(backend, grave, None)
+                store.withdraw(grave)  # with its signature, where the town has a key
             for number in orphans:
                 backend.purge(layout.version(one.id, number))
     show([row for row in rows if row["versions"] or row["never public"] or as_json], as_json)
