@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from odpipeline.quality import run_reports
 from odpipeline.quality.owner import owner_text
 
 _LONGEST_TITLE, _LONGEST_REASON, _MOST = 150, 600, 5
+_FRENCH_BLANKS = "\n\u00a0\u202f"
 _HEADS = {Telling.OPENED: "", Telling.REMINDER: "still: ", Telling.ESCALATION: "still, escalated: ",
           Telling.CLOSED: "solved: "}  # fmt: skip
 _OF_RUNS = (Cause.REFUSED, Cause.QUARANTINE, Cause.SCHEMA, Cause.SOURCE, Cause.UNREADABLE)
@@ -65,7 +67,8 @@ def for_owners(incident: Incident, telling: Telling, town: Town, zones: Zones) -
         return _title(title), in_french.closed(about, problem, town)
     if problem.cause in _OF_RUNS and datasets:
         try:
-            body = owner_text(*situation(datasets[0], town, zones, run_reports(zones.journal, datasets[0].id)))
+            report, known = situation(datasets[0], town, zones, run_reports(zones.journal, datasets[0].id))
+            body = _letter(owner_text(report, replace(known, message=plain(known.message))), town)
         except OdpError:
             body = in_french.opened(about, problem, datasets, town)
     else:
@@ -75,10 +78,19 @@ def for_owners(incident: Incident, telling: Telling, town: Town, zones: Zones) -
 
 def plain(text: str) -> str:
     """`text` on one line and of bounded length, with every sign spelt harmlessly that a channel would act on."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    line = line.replace("<", "‹").replace(">", "›").replace("`", "’").replace("](", "] (")
-    line = re.sub(r"@(?=\w)", "@\u2060", line)  # a word joiner: no mention, and still to be read
+    line = _harmless(" ".join("".join(sign if sign.isprintable() else " " for sign in text).split()))
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
+
+
+def _letter(text: str, town: Town) -> str:
+    """A text of many lines, whose names of columns are as they were delivered; the contact stays an address."""
+    kept = "".join(sign if sign.isprintable() or sign in _FRENCH_BLANKS else " " for sign in text)
+    return town.contact.join(_harmless(part) for part in kept.split(town.contact))
+
+
+def _harmless(text: str) -> str:
+    text = text.replace("<", "‹").replace(">", "›").replace("`", "’").replace("](", "] (")
+    return re.sub(r"@(?=\w)", "@\u2060", text)  # a word joiner: no mention, and still to be read
 
 
 def _title(text: str) -> str:

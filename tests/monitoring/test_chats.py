@@ -10,6 +10,7 @@ import pytest
 
 from odpipeline import flow
 from odpipeline.declaration import read_town
+from odpipeline.errors import OdpError
 from odpipeline.monitoring.rounds import watch
 from tests.chat_server import TEAMS, Chats, chat_server
 from tests.towns import deliver, write_town
@@ -64,3 +65,26 @@ def test_a_refusal_reaches_every_chat_as_text_and_takes_no_cell_along(tmp_path: 
     assert CELL not in everything
     watch(town)
     assert len(chats.messages("/hooks/")) == 1
+
+
+@pytest.mark.parametrize("reader", ["engineer", "owner"])
+def test_what_a_delivery_names_its_columns_is_no_mention_and_no_link_in_any_chat(
+    tmp_path: Path, chats: Chats, reader: str
+) -> None:
+    root = write_town(tmp_path / "ville", "piscines")
+    ways = "  routes: [{to: [mattermost, slack, teams, tchap], text: READER}]\n".replace("READER", reader)
+    (root / "town.yaml").write_text((root / "town.yaml").read_text() + ALERTS + ways)
+    declaration = root / "assets/sports/piscines.yaml"
+    roles = "privacy: {columns: {jour: keep, piscine: keep, entrees: keep}}"
+    roles = f"personal_data: present\nlegal_basis: CRPA L312-1-2\n{roles}"
+    declaration.write_text(declaration.read_text().replace("personal_data: none", roles))
+    named = "<at>tous</at> @all <!channel> [clic](http://mal.example) `x`"
+    (root / "depot/piscines.csv").write_text(f"jour,piscine,entrees,{named}\n2026-10-01,Bassin,3,4\n")
+    town = read_town(root)
+    with pytest.raises(OdpError):
+        list(flow.recorded(town.dataset("piscines"), town, flow.Zones.of(town)))
+    assert watch(town).sent == 4, chats.told
+    told = json.dumps(chats.told, ensure_ascii=False)
+    assert told.count("the delivery has new columns: ‹at›tous‹/at›") == 4
+    assert not any(sign in told for sign in ("<at>", "@all", "@everyone", "!channel>", "](http", "`x`", "mentioned"))
+    assert reader == "engineer" or told.count("en cause\u00a0: donnees@ville.example") == 4
