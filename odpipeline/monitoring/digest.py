@@ -23,11 +23,11 @@ _WORDS = {"published": "new versions", "unchanged": "unchanged", "refused": "ref
 
 
 def due(town: Town, last: datetime | None, now: datetime) -> bool:
-    """Whether today's message is due at `now` and was not made since the `last` one."""
+    """Whether today's message is due at `now` and the `last` one is of another day, be it of a clock that was ahead."""
     local = now.astimezone(ZoneInfo(town.timezone))
     if local.time() < time.fromisoformat(town.alerts.digest):
         return False
-    return last is None or last.astimezone(local.tzinfo).date() < local.date()
+    return last is None or last.astimezone(local.tzinfo).date() != local.date()
 
 
 def messages(town: Town, zones: Zones, opened: Sequence[Incident], now: datetime) -> list[Message]:

@@ -323,6 +323,16 @@ def test_every_morning_proves_that_messages_come(ville: Ville, mailbox: Mailbox,
     assert len([s for s in mailbox.subjects(CONTACT) if "all is well" in s or "open" in s]) == 2
 
 
+def test_a_clock_that_was_a_year_ahead_for_a_moment_silences_no_morning(ville: Ville, mailbox: Mailbox) -> None:
+    text = (ville.root / "town.yaml").read_text()
+    (ville.root / "town.yaml").write_text(text.replace('"23:59"', '"00:00"'))
+    ville.mornings = True
+    for day in (365, 1, 1, 2):
+        ville.watch(24 * day)
+    mornings = [s for s in mailbox.subjects(CONTACT) if s.endswith((": all is well", " open"))]
+    assert len(mornings) == 3
+
+
 def test_the_dead_mans_switch_is_asked_only_while_messages_come(tmp_path, mailbox, monkeypatch) -> None:
     with http_server() as server:
         server.answers["/vivant"] = lambda visit: visit.say(200)
