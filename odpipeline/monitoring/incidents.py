@@ -78,7 +78,7 @@ def step(
         key = incident.problem.key
         known.add(key)
         changes.append(
-            _seen(incident, wrong[key], now, policy, quiet) if key in wrong else _gone(incident, now, policy)
+            _seen(incident, wrong[key], now, policy, quiet) if key in wrong else _gone(incident, now, policy, quiet)
         )
     new = [problem for key, problem in wrong.items() if key not in known and not problem.follows]
     return changes + [_told(Incident(problem, now), now, policy, quiet) for problem in new]
@@ -105,10 +105,13 @@ def _told(incident: Incident, now: datetime, policy: Policy, quiet: Callable[[Pr
     return Change(replace(incident, told=past + 1), telling)
 
 
-def _gone(incident: Incident, now: datetime, policy: Policy) -> Change:
+def _gone(incident: Incident, now: datetime, policy: Policy, quiet: Callable[[Problem], bool]) -> Change:
+    """Close what is over; what was told stays open in a quiet time, so that its closing notice comes afterwards."""
     if incident.absent_since is None or incident.absent_since > now:
         incident = replace(incident, absent_since=now)
     if now - incident.absent_since < policy.settle:  # type: ignore[operator]  # as set above
+        return Change(incident)
+    if incident.told and quiet(incident.problem):
         return Change(incident)
     return Change(replace(incident, closed_at=now), Telling.CLOSED if incident.told else None)
 

@@ -82,6 +82,21 @@ def test_in_a_quiet_time_nobody_is_told_and_afterwards_only_of_what_is_still_wro
     assert told([(NOW, True), (NOW + HOUR, False), (NOW + 2 * HOUR, False), (NOW + 9 * HOUR, False)]) == []
 
 
+def test_what_ends_in_a_quiet_time_is_told_at_its_end_and_once():
+    hours = [(0, True), (1, False), (2, False), (3, True), (4, False), (5, False), (8, False), (9, False)]
+    told = lived([(NOW + n * HOUR, wrong) for n, wrong in hours], quiet=lambda _: False)
+    assert [kind for kind, _ in told] == [Telling.OPENED, Telling.CLOSED] * 2
+    incident = Incident(REFUSED, NOW, id=1, told=1, told_at=NOW)
+    kinds = []
+    for n, wrong in hours[1:]:
+        [change] = step([REFUSED] if wrong else [], [incident], NOW + n * HOUR, POLICY, lambda _, n=n: n < 8)
+        incident = change.incident
+        kinds += [(n, change.telling)] if change.telling else []
+        if incident.closed_at:
+            break
+    assert kinds == [(8, Telling.CLOSED)]
+
+
 def test_a_consequence_opens_nothing_and_keeps_open_what_is():
     stale = Problem("dataset:parkings", Cause.STALE, "old", NOW, ("parkings",), follows=True)
     assert step([stale], [], NOW, POLICY) == []

@@ -409,7 +409,7 @@ def test_a_locked_journal_is_waited_for(ville: Ville, mailbox: Mailbox) -> None:
 
 
 def test_a_quiet_time_of_a_system_holds_back_its_datasets_only(tmp_path: Path, mailbox: Mailbox) -> None:
-    alerts = ALERTS + '  quiet: [{of: [piscines], daily: ["00:00", "23:59"], because: travaux}]\n'
+    alerts = ALERTS + '  quiet: [{of: [piscines], from: 2020-01-01, until: 2100-01-01, because: travaux}]\n'
     ville = Ville(tmp_path / "ville", "piscines", "patinoires", alerts=alerts)
     for name in ("piscines", "patinoires"):
         ville.run(name)
