@@ -67,6 +67,10 @@ class Quiet(Closed):
     def _one_time(self) -> Self:
         if (self.start is None) != (self.until is None) or (self.start is None) == (self.daily is None):
             raise ValueError("say either `from` and `until`, or `daily`")
+        if any(moment and moment.tzinfo for moment in (self.start, self.until)):
+            raise ValueError("`from` and `until` are times of the town; write them without a zone: 2026-12-01T22:00")
+        if self.daily and self.daily[0] == self.daily[1]:
+            raise ValueError("`daily` begins when it ends and never holds; name two times")
         if self.start and self.until and self.until <= self.start:
             raise ValueError("`until` is not after `from`")
         return self
@@ -74,7 +78,7 @@ class Quiet(Closed):
     def holds(self, local: datetime) -> bool:
         """Whether `local`, a time of the town without a zone, lies in it."""
         if self.start and self.until:
-            return self.start.replace(tzinfo=None) <= local < self.until.replace(tzinfo=None)
+            return self.start <= local < self.until
         assert self.daily  # noqa: S101 - as validated
         begins, ends = (time.fromisoformat(text) for text in self.daily)
         at = local.time()
