@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from odpipeline.declaration.alerts import MAIL
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError
@@ -76,7 +77,8 @@ def _ours(found: Sequence[Problem]) -> list[Problem]:
 def _known(sign: Problem, town: Town) -> bool:
     """A sign about what is declared no more says nothing."""
     kind, _, name = sign.subject.partition(":")
-    names = {"dataset": {dataset.id for dataset in town.datasets}, "system": set(town.systems)}
+    ways = {*town.alerts.channels, *([MAIL] if town.alerts.mail else [])}
+    names = {"dataset": {dataset.id for dataset in town.datasets}, "system": set(town.systems), "channel": ways}
     return kind not in names or name in names[kind]
 
 

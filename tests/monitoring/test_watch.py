@@ -218,6 +218,23 @@ def test_the_next_channel_takes_over_when_one_fails(tmp_path: Path, mailbox: Mai
     assert channel.problem.subject == "channel:mail"
 
 
+def test_the_incident_of_a_channel_ends_when_it_is_declared_no_more(
+    tmp_path: Path, mailbox: Mailbox, monkeypatch
+) -> None:
+    monkeypatch.setenv("ODP_TEST_WEB", "json://127.0.0.1:9/")  # nobody answers there
+    ways = "  channels: {equipe: {url: {env: ODP_TEST_WEB}, next: donnees@ville.example}}\n  routes: [{to: [equipe]}]\n"
+    ville = Ville(tmp_path / "ville", "piscines", alerts=ALERTS + ways)
+    ville.run("piscines")
+    deliver(ville.root, "piscines", rows=3)
+    ville.run("piscines")
+    for minute in (0, 2, 4):
+        ville.watch(minute / 60)
+    assert {incident.problem.subject for incident in ville.records.open()} == {"dataset:piscines", "channel:equipe"}
+    (ville.root / "town.yaml").write_text((ville.root / "town.yaml").read_text().replace(ways, ""))
+    ville.watch(0.2)
+    assert {incident.problem.subject for incident in ville.records.open()} == {"dataset:piscines"}
+
+
 def test_a_round_that_dies_before_sending_is_made_up_for_and_tells_once(ville: Ville, mailbox: Mailbox) -> None:
     deliver(ville.root, "piscines", rows=3)
     ville.run("piscines")
@@ -409,7 +426,7 @@ def test_a_locked_journal_is_waited_for(ville: Ville, mailbox: Mailbox) -> None:
 
 
 def test_a_quiet_time_of_a_system_holds_back_its_datasets_only(tmp_path: Path, mailbox: Mailbox) -> None:
-    alerts = ALERTS + '  quiet: [{of: [piscines], from: 2020-01-01, until: 2100-01-01, because: travaux}]\n'
+    alerts = ALERTS + "  quiet: [{of: [piscines], from: 2020-01-01, until: 2100-01-01, because: travaux}]\n"
     ville = Ville(tmp_path / "ville", "piscines", "patinoires", alerts=alerts)
     for name in ("piscines", "patinoires"):
         ville.run(name)
