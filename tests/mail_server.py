@@ -15,11 +15,23 @@ from tests.servers import free_port
 
 
 class Mailbox:
-    """What was received, and how to stop receiving: `answer` is what the server says to a message."""
+    """What was received, and how to stop receiving: `answer` is what the server says to a message.
+
+    `refused` are the recipients that it does not know.
+    """
 
     def __init__(self) -> None:
         self.received: list[tuple[str, EmailMessage]] = []
         self.answer = "250 OK"
+        self.refused: set[str] = set()
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return "550 5.1.1 no such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         if self.answer.startswith("250"):

@@ -7,6 +7,7 @@ more two minutes later: twice is better than never.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +23,8 @@ _PAUSES = tuple(timedelta(minutes=n) for n in (1, 2, 5, 10, 15))
 """How long after the nth attempt the next one is due; the last for all that follow."""
 _HAND_ON = 2
 """After so many attempts the next channel takes over, where there is one."""
+_DOWN = 2
+"""So many destinations of one way have to fail before the others are not tried."""
 _LONGEST = timedelta(days=3)
 """How long a message is tried."""
 
@@ -29,46 +32,55 @@ _LONGEST = timedelta(days=3)
 def deliver(records: Records, town: Town, now: datetime, seconds: float) -> int:
     """Send what is due, for at most about `seconds`; how many messages were taken by their channels.
 
-    A channel that fails is left alone for the rest of the round, and a sign is left of it once it has failed twice.
+    A channel that fails is left alone for the rest of the round, and a sign is left of it once it has failed twice. One
+    address that is refused is not the whole of mail: a second one has to fail before any was taken.
     """
     ends, sent = time.monotonic() + seconds, 0
-    failed: set[str] = set()
+    failed: dict[str, set[str]] = defaultdict(set)
     worked: set[str] = set()
     while time.monotonic() < ends and (message := records.take(now, _LEASE)):
-        way = MAIL if is_mail(message.destination) else message.destination
+        way = _way(message)
         if not reachable(message.destination, town):  # its channel is declared no more
             records.ended(message, DROPPED, now)
             continue
-        if way in failed:
-            records.again(message, now + _pause(message))
+        if message.destination in failed[way] or (way not in worked and len(failed[way]) >= _DOWN):
+            _undelivered(records, message, town, now, tried=False)
             continue
         try:
             channels.send(town, message.destination, message.title, message.body)
         except channels.Undelivered as error:
-            failed.add(way)
+            failed[way].add(message.destination)
             _undelivered(records, message, town, now)
             if message.attempts >= _HAND_ON:
-                what = f"messages by {way} are not taken: {error.what}"
+                what = f"messages to {message.destination} are not taken: {error.what}"
                 records.sign(f"channel:{way}", Cause.CHANNEL, what, now)
         else:
             records.ended(message, SENT, datetime.now(UTC))
             worked.add(way)
             sent += 1
-    for way in worked - failed:
+    stuck = {_way(message) for message in records.waiting() if message.attempts >= _HAND_ON}
+    for way in worked - stuck - {way for way, refused in failed.items() if refused}:
         records.sign(f"channel:{way}", Cause.CHANNEL, None, now)
     return sent
 
 
-def _undelivered(records: Records, message: Message, town: Town, now: datetime) -> None:
+def _way(message: Message) -> str:
+    return MAIL if is_mail(message.destination) else message.destination
+
+
+def _undelivered(records: Records, message: Message, town: Town, now: datetime, *, tried: bool = True) -> None:
+    """Give it to the next channel, or try it again: sooner when it was only left alone, so that whatever held it up
+    is not due beside it each time."""
     other = following(message.destination, town)
     if other and message.attempts >= _HAND_ON:
         told = f"{message.body}\n({message.destination} could not be reached.)\n"
         records.queue([replace(message, token=f"{message.token}>{other}", destination=other, body=told, made_at=now)])
         records.ended(message, HANDED_ON, now)
-    elif message.made_at and now - message.made_at > _LONGEST:
+    elif tried and message.made_at and now - message.made_at > _LONGEST:
         records.ended(message, DROPPED, now)
     else:
-        records.again(message, now + _pause(message))
+        sooner = timedelta() if tried else min(_pause(message) - _PAUSES[0], _PAUSES[0])
+        records.again(message, now + _pause(message) - sooner)
 
 
 def _pause(message: Message) -> timedelta:

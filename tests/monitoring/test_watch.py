@@ -60,7 +60,7 @@ def post() -> Iterator[tuple[Mailbox, str]]:
 def mailbox(post: tuple[Mailbox, str], monkeypatch: pytest.MonkeyPatch) -> Mailbox:
     mailbox, address = post
     mailbox.received.clear()
-    mailbox.answer = "250 OK"
+    mailbox.answer, mailbox.refused = "250 OK", set()
     monkeypatch.setenv("ODP_TEST_MAIL", address)
     return mailbox
 
@@ -233,6 +233,46 @@ def test_the_incident_of_a_channel_ends_when_it_is_declared_no_more(
     (ville.root / "town.yaml").write_text((ville.root / "town.yaml").read_text().replace(ways, ""))
     ville.watch(0.2)
     assert {incident.problem.subject for incident in ville.records.open()} == {"dataset:piscines"}
+
+
+def test_an_address_that_is_refused_holds_up_no_other_and_is_told_as_long_as_it_is(ville, mailbox) -> None:
+    mailbox.refused = {OWNER}
+    deliver(ville.root, "piscines", rows=3)
+    ville.run("piscines")
+    ville.watch()
+    assert len(mailbox.to(CONTACT)) == 1
+    for minute in (1, 3, 8, 20, 30, 45):
+        ville.watch(minute / 60)
+    [channel] = [incident for incident in ville.records.open() if incident.problem.cause is Cause.CHANNEL]
+    assert channel.problem.what.startswith(f"messages to {OWNER} are not taken")
+    mailbox.refused = set()
+    for minute in (60, 61):
+        ville.watch(minute / 60)
+    assert len(mailbox.to(OWNER)) == 1
+    assert {incident.problem.subject for incident in ville.records.open()} == {"dataset:piscines"}
+
+
+def test_several_addresses_that_are_refused_hold_up_the_others_for_minutes_only(ville, mailbox) -> None:
+    lost = [f"parti-{n}@ville.example" for n in range(5)]
+    mailbox.refused = set(lost)
+    ville.records.queue([Message(to, to, "t", "b", "digest") for to in (*lost, CONTACT)])
+    for minute in range(10):
+        ville.watch(minute / 60)
+    assert len(mailbox.to(CONTACT)) == 1
+
+
+def test_when_a_way_is_down_all_that_waits_for_it_goes_to_the_next(tmp_path, mailbox, monkeypatch) -> None:
+    with http_server() as server:
+        server.posts["/alerte"] = lambda visit: visit.say(200)
+        monkeypatch.setenv("ODP_TEST_WEB", f"json://127.0.0.1:{server.server_port}/alerte")
+        alerts = ALERTS + "  mail_next: astreinte\n  channels: {astreinte: {url: {env: ODP_TEST_WEB}}}\n"
+        ville = Ville(tmp_path / "ville", "piscines", alerts=alerts)
+        mailbox.answer = "451 the disk is full"
+        addresses = [f"agent-{n}@ville.example" for n in range(8)]
+        ville.records.queue([Message(to, to, "t", "b", "digest") for to in addresses])
+        for minute in range(4):
+            ville.watch(minute / 60)
+        assert {m.destination for m in ville.records.waiting()} & set(addresses) == set()
 
 
 def test_a_round_that_dies_before_sending_is_made_up_for_and_tells_once(ville: Ville, mailbox: Mailbox) -> None:
