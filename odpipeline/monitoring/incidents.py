@@ -97,6 +97,8 @@ def _told(incident: Incident, now: datetime, policy: Policy, quiet: Callable[[Pr
         return Change(incident)
     if incident.told_at is None:
         return Change(replace(incident, told=1, told_at=now), Telling.OPENED)
+    if incident.told_at > now:  # told by a clock that was ahead: reminders count from when it was put right
+        return Change(replace(incident, told_at=now))
     past = sum(now - incident.told_at >= after for after in policy.reminders)
     if incident.acknowledged_by or past < incident.told:
         return Change(incident)

@@ -82,6 +82,7 @@ _SIGHTINGS = Table(
     Column("seen_at", DateTime, nullable=False),
 )
 
+_LONGEST_PAUSE = timedelta(hours=1)
 WAITING, SENT, HANDED_ON, DROPPED = "waiting", "sent", "handed on", "dropped"
 """How a message stands: on its way, delivered, given to the next channel, given up."""
 
@@ -175,10 +176,14 @@ class Records:
             self._queue(connection, messages, 0)
 
     def take(self, now: datetime, lease: timedelta) -> Message | None:
-        """The next message that is due, which nobody else gets until `lease` has passed; None when there is none."""
+        """The next message that is due, which nobody else gets until `lease` has passed; None when there is none.
+
+        One that is due in more than an hour was put off by a clock that was ahead: no pause is that long.
+        """
         with self._engine.begin() as connection:
-            due = (_MESSAGES.c.state == WAITING) & (_MESSAGES.c.due_at <= _stored(now))
-            row = connection.execute(select(_MESSAGES).where(due).order_by(_MESSAGES.c.id).limit(1)).first()
+            due = (_MESSAGES.c.due_at <= _stored(now)) | (_MESSAGES.c.due_at > _stored(now + _LONGEST_PAUSE))
+            waits = (_MESSAGES.c.state == WAITING) & due
+            row = connection.execute(select(_MESSAGES).where(waits).order_by(_MESSAGES.c.id).limit(1)).first()
             if row is None:
                 return None
             mine = update(_MESSAGES).where(_MESSAGES.c.id == row.id, _MESSAGES.c.due_at == row.due_at)

@@ -55,6 +55,11 @@ def test_a_clock_that_is_set_back_tells_nothing_twice():
     assert [kind for kind, _ in told] == [Telling.OPENED, Telling.CLOSED]
 
 
+def test_what_a_clock_that_was_ahead_has_told_is_told_again_in_time():
+    told = lived([(NOW + 9000 * HOUR, True), *[(NOW + n * HOUR, True) for n in range(48)]])
+    assert [(kind, (at - NOW) / HOUR) for kind, at in told[1:]] == [(Telling.REMINDER, 6), (Telling.ESCALATION, 24)]
+
+
 def test_who_looks_after_it_is_not_reminded_and_hears_of_its_end():
     (opened,) = step([REFUSED], [], NOW, POLICY)
     seen = Incident(**{**vars(opened.incident), "id": 1, "acknowledged_by": "camille"})

@@ -390,6 +390,16 @@ def test_a_clock_that_was_a_year_ahead_for_a_moment_silences_no_morning(ville: V
     assert len(mornings) == 3
 
 
+def test_what_a_clock_that_was_ahead_has_put_off_is_sent_when_it_is_put_right(ville: Ville, mailbox: Mailbox) -> None:
+    mailbox.answer = "451 the disk is full"
+    deliver(ville.root, "piscines", rows=3)
+    ville.run("piscines")
+    ville.watch(9000)
+    mailbox.answer = "250 OK"
+    ville.watch()
+    assert "[odp Ville d’Essai] piscines: refused" in mailbox.subjects(CONTACT)
+
+
 def test_the_dead_mans_switch_is_asked_only_while_messages_come(tmp_path, mailbox, monkeypatch) -> None:
     with http_server() as server:
         server.answers["/vivant"] = lambda visit: visit.say(200)
