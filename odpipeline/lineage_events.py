@@ -97,7 +97,8 @@ class LineageEvents:
             else:
                 _within(partial(_post, declared.url or "", os.environ.get(declared.token or "", ""), event))
         except Exception as error:  # noqa: BLE001  # whatever the service or the client does, publication goes on
-            LOGGER.warning("lineage", extra={"facts": {"dataset": self._dataset.id, "error": type(error).__name__}})
+            facts = {"dataset": self._dataset.id, "run": self._parent, "error": type(error).__name__}
+            LOGGER.warning("an event of lineage is not taken", extra={"facts": facts})
             if not declared.file:
                 with contextlib.suppress(OSError):  # a full disk: the next run waits three seconds again
                     down.touch(mode=0o600)

@@ -221,7 +221,9 @@ def test_a_service_that_is_down_stops_nothing_and_is_left_alone(folder: Path, ca
         run(folder, "quartiers")
         deliver(folder, "quartiers")
     assert flow.Zones.of(read_town(folder)).store.current("quartiers") is not None
-    assert [record.getMessage() for record in caplog.records if record.name == "odpipeline.lineage"] == ["lineage"]
+    assert [record.getMessage() for record in caplog.records if record.name == "odpipeline.lineage"] == [
+        "an event of lineage is not taken"
+    ]
 
 
 def test_a_service_that_answers_a_byte_a_second_holds_up_nothing(folder: Path) -> None:

@@ -157,7 +157,7 @@ def _alive(town: Town) -> None:
     try:
         requests.get(address, timeout=_PATIENCE_SECONDS).raise_for_status()
     except (requests.RequestException, ValueError):
-        LOGGER.warning("unheard", extra={"facts": {"switch": declared.env}})
+        LOGGER.warning("the dead man's switch does not answer", extra={"facts": {"switch": declared.env}})
 
 
 def _cry(town: Town, error: OdpError, now: datetime) -> None:
@@ -174,7 +174,7 @@ def _cry(town: Town, error: OdpError, now: datetime) -> None:
         try:
             channels.send(town, destination, title, body)
         except channels.Undelivered:
-            LOGGER.error("undelivered", extra={"facts": {"destination": destination}})
+            LOGGER.error("a message is not taken", extra={"facts": {"destination": destination}})
 
 
 _LAST_CRY: dict[Path, float] = {}

@@ -8,8 +8,9 @@ import os
 from datetime import UTC, datetime
 
 from odpipeline.errors import OdpError
-from odpipeline.progress import LOGGER
 
+LOGGER = logging.getLogger("odpipeline")
+"""Above those of the flow, of the watch and of lineage."""
 VARIABLE = "ODP_LOG"
 
 
@@ -29,7 +30,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure(form: str | None = None) -> None:
-    """Let the flow's records go to standard error as `form` says, by default as the environment does; once a process.
+    """Let our records go to standard error as `form` says, by default as the environment does; once a process.
 
     Raises: OdpError for a form that is not known.
     """

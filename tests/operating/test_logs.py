@@ -7,8 +7,8 @@ import pytest
 from odpipeline import flow
 from odpipeline.declaration import read_town
 from odpipeline.errors import OdpError
+from odpipeline.monitoring.rounds import watch
 from odpipeline.operating import logs
-from odpipeline.progress import LOGGER
 from tests.towns import deliver, write_town
 
 
@@ -20,7 +20,7 @@ def silence_afterwards(monkeypatch):
 
 
 def ours() -> list:
-    return [handler for handler in LOGGER.handlers if isinstance(handler.formatter, logs.JsonLines)]
+    return [handler for handler in logs.LOGGER.handlers if isinstance(handler.formatter, logs.JsonLines)]
 
 
 def test_each_stage_and_the_end_are_one_line_with_run_and_dataset(tmp_path, capsys):
@@ -52,3 +52,21 @@ def test_an_unknown_form_is_an_error_and_without_one_nothing_is_written():
     assert len(ours()) == 1
     logs.configure()
     assert ours() == []
+
+
+def test_what_watch_and_lineage_have_to_say_are_such_lines_too(tmp_path, capsys, monkeypatch):
+    folder = write_town(tmp_path, "piscines")
+    nobody = "http://127.0.0.1:9"
+    monkeypatch.setenv("ODP_TEST_SWITCH", nobody)
+    more = f"alerts: {{dead_man: {{env: ODP_TEST_SWITCH}}}}\nopenlineage: {{url: '{nobody}'}}\n"
+    (folder / "town.yaml").write_text((folder / "town.yaml").read_text() + more)
+    town = read_town(folder)
+    logs.configure("json")
+    list(flow.recorded(town.datasets[0], town, flow.Zones.of(town), run="5f0c"))
+    watch(town)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [lineage] = [line for line in lines if line["event"] == "an event of lineage is not taken"]
+    assert (lineage["dataset"], lineage["run"]) == ("piscines", "5f0c")
+    [switch] = [line for line in lines if line["event"] == "the dead man's switch does not answer"]
+    assert switch["switch"] == "ODP_TEST_SWITCH"
+    assert nobody not in json.dumps(lines)
