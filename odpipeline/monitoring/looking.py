@@ -10,7 +10,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from odpipeline.declaration.alerts import MAIL
@@ -34,6 +34,8 @@ _BY_ERROR = {
 _BY_GROUP = (("privacy", Cause.PRIVACY), ("schema", Cause.SCHEMA), ("quarantine", Cause.QUARANTINE))
 """Group of a blocking finding → cause, the gravest first; any other is `refused`."""
 _OTHERS_WON = "PublicationRace"
+_TRYING = timedelta(minutes=1)
+"""How long one more try of the night may take."""
 _SLOW_TIMES, _SLOW_SECONDS, _SLOW_RUNS, _SLOW_LEAST = 3.0, 60.0, 20, 5
 """A run is slow that takes so many times the median of so many runs, and so many seconds more, if enough are known."""
 
@@ -91,10 +93,8 @@ def _of_run(dataset: Dataset, last: RunRecord | None, town: Town, zones: Zones, 
     if last.outcome == "failed":
         since = zones.journal.failing_since(dataset.id) or last.ended_at
         if last.error == "SourceUnavailable":
-            patient = dataset.schedule != "nightly" and now - since < town.alerts.patience
-            return (
-                None if patient else Problem(system_of(dataset), Cause.DOWN, told, since, (dataset.id,), run=last.run)
-            )
+            awaited = timedelta() <= now - since < _patience(dataset, town)
+            return Problem(system_of(dataset), Cause.DOWN, told, since, (dataset.id,), run=last.run, follows=awaited)
         cause = _BY_ERROR.get(last.error or "", Cause.FAILED)
         subject = MACHINE if cause in (Cause.SECRET, Cause.STORE) else subject
         return Problem(subject, cause, told, since, (dataset.id,), run=last.run)
@@ -106,6 +106,13 @@ def _of_run(dataset: Dataset, last: RunRecord | None, town: Town, zones: Zones, 
         cause, since, times = _refusal(dataset, last, zones)
         return Problem(subject, cause, told, since, (dataset.id,), times, last.run)
     return None
+
+
+def _patience(dataset: Dataset, town: Town) -> timedelta:
+    """How long a system may not answer before that is told; in the night until it was asked for the last time."""
+    if dataset.schedule != "nightly":
+        return town.alerts.patience
+    return town.night.retries * (town.night.pause + _TRYING)
 
 
 def _only_keeps_back(dataset: Dataset, zones: Zones) -> bool:
@@ -134,7 +141,7 @@ def _of_system(subject: str, suffering: list[tuple[Dataset, Problem]], town: Tow
     who = f"“{system.title}” does not answer" if system else f"{first.name} does not answer"
     runs = [problem.run for problem in problems if problem.run]
     return Problem(subject, Cause.DOWN, f"{who}: {first.what}", first.since, names, len(problems),
-                   runs[-1] if runs else None)  # fmt: skip
+                   runs[-1] if runs else None, follows=all(problem.follows for problem in problems))  # fmt: skip
 
 
 def system_of(dataset: Dataset) -> str:

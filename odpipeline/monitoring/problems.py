@@ -116,7 +116,7 @@ class Problem:
     `subject`: `dataset:parkings`, `system:finances`, `channel:mail`, `machine`. `what`: one sentence for engineers,
     with no value of a cell. `datasets`: those that suffer. `since`: when it was first so, as far as is known (UTC).
     `times`: how often on end. `run`: the Dagster run that met it last. `follows`: it is the consequence of another
-    problem, which is told instead.
+    problem, which is told instead, or has not lasted long enough to be told.
     """
 
     subject: str

@@ -166,7 +166,7 @@ def test_fifty_datasets_of_one_system_are_one_incident_and_one_message(tmp_path:
     finally:
         del os.environ["ODP_TEST_EQUIPEMENTS"]
     for _ in range(3):
-        made = ville.watch()
+        made = ville.watch(0.25)
     assert made.open == 1
     assert mailbox.subjects(CONTACT) == ["[odp Ville d’Essai] equipements: does not answer"]
     assert "Datasets: jeu-00, jeu-01, jeu-02, jeu-03, jeu-04 and 45 others" in mailbox.texts(CONTACT)[0]
@@ -174,8 +174,32 @@ def test_fifty_datasets_of_one_system_are_one_incident_and_one_message(tmp_path:
     assert len(mailbox.to(OWNER)) == 1
     for name in names:
         journal.record(RunRecord(name, "published"))
-    ville.watch(0.1)
+    ville.watch(0.5)
     assert mailbox.subjects(CONTACT)[1:] == ["[odp Ville d’Essai] solved: equipements: does not answer"]
+
+
+DOWN = RunRecord("piscines", "failed", ("no answer",), error="SourceUnavailable")
+
+
+def test_nobody_is_woken_while_the_night_still_asks_again(ville: Ville, mailbox: Mailbox) -> None:
+    journal = flow.Zones.of(ville.town).journal
+    journal.record(DOWN)  # the next tries come in five and ten minutes
+    for minute in (0, 5, 10):
+        assert ville.watch(minute / 60).open == 0
+    assert ville.watch(0.25).open == 1
+    assert mailbox.subjects(CONTACT) == ["[odp Ville d’Essai] piscines: does not answer"]
+
+
+def test_five_days_without_a_system_are_three_messages_also_of_data_that_grows_old_first(tmp_path, mailbox) -> None:
+    ville = Ville(tmp_path / "ville", "piscines")
+    file = ville.root / "assets/sports/piscines.yaml"
+    file.write_text(file.read_text() + 'schedule: "*/5 * * * *"\nfreshness: {data: 1 day, column: jour}\n')
+    ville.run("piscines")  # of October: it is late by now, and its system's patience is not over
+    flow.Zones.of(ville.town).journal.record(DOWN)
+    for minute in (*range(0, 60, 10), *range(60, 5 * 24 * 60, 120)):
+        ville.watch(minute / 60)
+    assert {incident.problem.cause for incident in ville.records.open()} == {Cause.DOWN}
+    assert len(mailbox.to(CONTACT)) == 3
 
 
 def test_mail_that_is_down_for_an_hour_comes_afterwards_and_once(ville: Ville, mailbox: Mailbox) -> None:
