@@ -7,8 +7,7 @@ and known, and every literal quoted. No sign of the caller's text reaches the da
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -17,6 +16,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from odpipeline.api import moments
 from odpipeline.duck import literal, quote
 
 LONGEST = 2_000
@@ -24,8 +24,6 @@ LONGEST = 2_000
 DEEPEST = 20
 """How deep an expression may be nested."""
 _MOST_NODES = 300
-_OFFSET = re.compile(r":[0-9.]+ *[+-][0-9]")
-"""A zone in a text, which DuckDB would leave out: hours would be missing without a word."""
 
 _BINARY: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.And: "AND", exp.Or: "OR",
@@ -38,8 +36,13 @@ _FUNCTIONS: Mapping[type[exp.Expr], str] = {
 _AGGREGATES: Mapping[type[exp.Expr], str] = {
     exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max", exp.Count: "count",
 }  # fmt: skip
+_COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 FUNCTIONS = (*sorted(_FUNCTIONS.values()), *sorted(_AGGREGATES.values()))
 """The functions that a request may call."""
+
+
+Columns = Mapping[str, str]
+"""Name of each column → its type in Table Schema, which is how texts that are compared with it are read."""
 
 
 class Misunderstood(Exception):
@@ -83,7 +86,7 @@ class Query:
         return " ".join([*parts, f"LIMIT {limit} OFFSET {offset}"])
 
 
-def understood(parameters: Mapping[str, str], columns: tuple[str, ...]) -> Query:
+def understood(parameters: Mapping[str, str], columns: Columns) -> Query:
     """`select`, `where`, `group_by` and `order` of `parameters` about a table with these `columns`.
 
     Raises: Misunderstood.
@@ -102,7 +105,7 @@ def understood(parameters: Mapping[str, str], columns: tuple[str, ...]) -> Query
     return Query(chosen, query.where, group, _order(parameters, columns, query))
 
 
-def _where(parameters: Mapping[str, str], columns: tuple[str, ...]) -> str:
+def _where(parameters: Mapping[str, str], columns: Columns) -> str:
     text = _short("where", parameters.get("where", ""))
     if not text:
         return ""
@@ -110,7 +113,7 @@ def _where(parameters: Mapping[str, str], columns: tuple[str, ...]) -> str:
     return _Writer("where", columns).written(tree)
 
 
-def _order(parameters: Mapping[str, str], columns: tuple[str, ...], query: Query) -> str:
+def _order(parameters: Mapping[str, str], columns: Columns, query: Query) -> str:
     text = _short("order", parameters.get("order", ""))
     if not text:
         return ""
@@ -128,7 +131,7 @@ def _order(parameters: Mapping[str, str], columns: tuple[str, ...], query: Query
     return ", ".join(written)
 
 
-def _chosen(node: exp.Expr, columns: tuple[str, ...]) -> Chosen:
+def _chosen(node: exp.Expr, columns: Columns) -> Chosen:
     alias = node.alias if isinstance(node, exp.Alias) else ""
     inner = node.this if isinstance(node, exp.Alias) else node
     writer = _Writer("select", columns, aggregates=True)
@@ -170,7 +173,7 @@ def _parsed(parameter: str, text: str, into: Any = None) -> exp.Expr:
 class _Writer:
     """Writes the SQL of a syntax tree anew, for one parameter."""
 
-    def __init__(self, parameter: str, columns: tuple[str, ...], *, aggregates: bool = False) -> None:
+    def __init__(self, parameter: str, columns: Columns, *, aggregates: bool = False) -> None:
         self._parameter, self._columns, self._aggregates = parameter, columns, aggregates
         self._nodes = 0
         self.gathered = False
@@ -186,7 +189,9 @@ class _Writer:
         if (writer := self._writers().get(type(node))) is not None:
             return writer(node, depth + 1)
         if (operator := _BINARY.get(type(node))) is not None:
-            return f"({self.written(node.this, depth + 1)} {operator} {self.written(node.expression, depth + 1)})"
+            sides = [node.this, node.expression]
+            left, right = self._alike(sides, depth + 1) if isinstance(node, _COMPARED) else self._each(sides, depth + 1)
+            return f"({left} {operator} {right})"
         if (function := _FUNCTIONS.get(type(node))) is not None:
             return self._called(function, node, depth + 1)
         if (function := _AGGREGATES.get(type(node))) is not None:
@@ -208,13 +213,51 @@ class _Writer:
             exp.Cast: self._date,
         }
 
+    def _each(self, nodes: Sequence[exp.Expr], depth: int) -> list[str]:
+        return [self.written(node, depth) for node in nodes]
+
+    def _alike(self, nodes: Sequence[exp.Expr], depth: int) -> list[str]:
+        """What is compared with each other: beside dates and times, texts are read as such."""
+        kinds = {kind for node in nodes if (kind := self._kind(node))}
+        if not kinds or not any(_is_text(node) for node in nodes):
+            return self._each(nodes, depth)
+        if len(kinds) > 1 or kinds == {_RECKONED}:
+            raise self._no(
+                "beside these dates say of a text what it is: date '2026-01-31', timestamp '2026-01-31T10:00'"
+            )
+        (kind,) = kinds
+        return [
+            self._moment(str(node.unnest().this), kind) if _is_text(node) else self.written(node, depth)
+            for node in nodes
+        ]
+
+    def _moment(self, text: str, kind: str) -> str:
+        try:
+            return moments.written(text, kind)
+        except moments.Unread as error:
+            raise self._no(str(error)) from None
+
+    def _kind(self, node: exp.Expr, depth: int = 0) -> str | None:
+        """Which of the kinds of `moments` the values of `node` are, None if of none."""
+        if depth > DEEPEST:  # which is refused as soon as it is written
+            return None
+        if isinstance(node, exp.Paren | exp.Min | exp.Max):
+            return self._kind(node.this, depth + 1)
+        if isinstance(node, exp.Column):
+            kind = self._columns.get(node.name)
+            return kind if kind in moments.KINDS else None
+        if isinstance(node, exp.Cast):
+            return "date" if node.args["to"].sql("duckdb") == "DATE" else "datetime"
+        parts = (node.this, node.expression) if isinstance(node, exp.Add | exp.Sub) else ()
+        return _RECKONED if any(self._kind(part, depth + 1) for part in parts) else None
+
     def _column(self, node: exp.Expr, _depth: int) -> str:
         if _said(node) != {"this"} or not isinstance(node.this, exp.Identifier):
             raise self._no("a column is named by its name alone")
         name = node.this.this
         if name not in self._columns:
             near = get_close_matches(name, self._columns, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(self._columns[:30])}"
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(list(self._columns)[:30])}"
             raise self._no(f"there is no column {name[:100]!r}{hint}")
         return quote(name)
 
@@ -237,23 +280,20 @@ class _Writer:
     def _between(self, node: exp.Expr, depth: int) -> str:
         if _said(node) != {"this", "low", "high"}:
             raise self._no("`between` takes a lower and an upper value, and nothing else")
-        value, low, high = (self.written(node.args[part], depth) for part in ("this", "low", "high"))
+        value, low, high = self._alike([node.args[part] for part in ("this", "low", "high")], depth)
         return f"({value} BETWEEN {low} AND {high})"
 
     def _in(self, node: exp.Expr, depth: int) -> str:
         if not node.expressions or _said(node) != {"this", "expressions"}:
             raise self._no("`in` goes with a list of values")
-        return (
-            f"({self.written(node.this, depth)} IN ({', '.join(self.written(one, depth) for one in node.expressions)}))"
-        )
+        value, *among = self._alike([node.this, *node.expressions], depth)
+        return f"({value} IN ({', '.join(among)}))"
 
     def _date(self, node: exp.Expr, _depth: int) -> str:
         kind = node.args["to"].sql("duckdb")
         if not isinstance(node.this, exp.Literal) or not node.this.is_string or kind not in ("DATE", "TIMESTAMP"):
             raise self._no("only texts become dates: date '2026-01-01'")
-        if _OFFSET.search(str(node.this.this)):
-            raise self._no("moments are in UTC, and say no other zone: timestamp '2026-01-31T10:00:00Z'")
-        return f"CAST({literal(str(node.this.this))} AS {kind})"
+        return self._moment(str(node.this.this), "date" if kind == "DATE" else "datetime")
 
     def _called(self, function: str, node: exp.Expr, depth: int) -> str:
         arguments = [node.this, node.args.get("decimals")]
@@ -275,6 +315,15 @@ class _Writer:
 
     def _no(self, detail: str) -> Misunderstood:
         return Misunderstood(self._parameter, detail)
+
+
+_RECKONED = "reckoned"
+"""Kind of what is added to a date, or subtracted: a date, a moment, or a number of days."""
+
+
+def _is_text(node: exp.Expr) -> bool:
+    inner = node.unnest()
+    return isinstance(inner, exp.Literal) and inner.is_string
 
 
 def _called(node: exp.Expr) -> str:

@@ -106,7 +106,7 @@ class _Api:
             return Response(status_code=304, headers=headers)
         limit = _number(said, "limit", USUAL_ROWS, MOST_ROWS)
         offset = _number(said, "offset", 0, _FARTHEST)
-        query = understood(said, release.columns)
+        query = understood(said, {field["name"]: field["type"] for field in release.schema["fields"]})
         table = self._store.here(release, f"{release.dataset}.parquet")
         answer = self._tables.answer(table, query, limit, offset)
         links = [f'<{licence}>; rel="license"'] if (licence := _licence(release)) else []

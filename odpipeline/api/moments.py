@@ -1,0 +1,50 @@
+"""Dates, moments and times that a request writes as texts → SQL that means the same.
+
+DuckDB reads such a text leniently when it compares it with a column: it leaves out the zone of a moment, and whatever
+follows a date. Rows would be missing without a word, so that texts are read here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+
+from odpipeline.duck import literal
+
+KINDS = ("date", "datetime", "time")
+"""The types of Table Schema whose values a request writes as texts."""
+
+
+class Unread(ValueError):
+    """A text is no value of the kind; the message is for whoever asked."""
+
+
+def written(text: str, kind: str) -> str:
+    """The literal of SQL that `text` (ISO 8601) means where a value of `kind`, one of `KINDS`, is due.
+
+    A moment with a zone (RFC 3339) becomes one of UTC, as moments are published; one without is of UTC already.
+
+    Raises: Unread.
+    """
+    try:
+        if kind == "date":
+            return f"DATE {literal(date.fromisoformat(text).isoformat())}"
+        if kind == "time":
+            at = time.fromisoformat(text)
+            if at.tzinfo is not None:
+                raise Unread("times have no zone: '10:00:00'")
+            return f"TIME {literal(at.isoformat())}"
+        moment = datetime.fromisoformat(text)
+        utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        return f"TIMESTAMP {literal(utc.isoformat(sep=' '))}"
+    except Unread:
+        raise
+    except (ValueError, OverflowError):
+        raise Unread(_HOW[kind]) from None
+
+
+_HOW = {
+    "date": "a date is written '2026-01-31'",
+    "datetime": "a moment is written '2026-01-31', '2026-01-31T10:00:00Z' (UTC) or '2026-01-31T10:00:00+01:00' (in an "
+                "address the + is spelled %2B), from year 1 to 9999",
+    "time": "a time is written '10:00:00'",
+}  # fmt: skip
