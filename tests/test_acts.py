@@ -6,6 +6,7 @@ That each is whole after a crash at any instant is shown in `store/test_every_ch
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
@@ -186,13 +187,13 @@ def test_a_withdrawn_dataset_comes_back_by_decision_only_and_its_numbers_go_on(t
     town.withdraw()
     with pytest.raises(StoreError, match=r"was withdrawn on .* odp readmit aides"):
         town.run()
-    acts.readmit("aides", town.town, town.zones, town.who, "arrêté du 3 mars")
+    acts.Readmission.planned("aides", town.zones).done(town.town, town.zones, town.who, "arrêté du 3 mars")
     back = town.run()
     assert isinstance(back, Release)
     assert (back.version, back.previous) == (3, None)
     assert town.flaws == []
     with pytest.raises(OdpError, match="was not withdrawn"):
-        acts.readmit("aides", town.town, town.zones, town.who, "encore")
+        acts.Readmission.planned("aides", town.zones).done(town.town, town.zones, town.who, "encore")
 
 
 def test_one_version_is_withdrawn_and_the_history_goes_over_it(town: Town) -> None:
@@ -239,6 +240,57 @@ def test_commands_say_what_they_would_do_and_do_it_when_told(tmp_path: Path) -> 
     assert '"still_there": []' in gone.output
     assert "withdrawn" in CliRunner().invoke(app, ["verify", "--town", str(tmp_path)]).output
     assert "readmitted" in CliRunner().invoke(app, ["readmit", "aides", *act, "--yes"]).output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["rollback", "aides", "1"], ["erase", "aides", "--where", "nom=un"],
+     ["erase", "aides", "--where", "nom=un", "--lift"], ["embargo", "aides", "--lift"], ["embargo", "aides", "--until", "2030-01-01"], ["readmit", "aides"]],
+)  # fmt: skip
+def test_what_is_declared_no_more_says_what_can_be_done(tmp_path: Path, command: list[str]) -> None:
+    town = Town(tmp_path)
+    town.deliver("un")
+    town.deliver("deux")
+    (tmp_path / "assets/sports/aides.yaml").unlink()
+    act = ["--as", town.who, "--because", "erreur", "--town", str(tmp_path)]
+    refused = CliRunner().invoke(app, [*command, *act])
+    assert refused.exit_code == 1
+    assert isinstance(refused.exception, OdpError)
+    assert "declared no more" in refused.exception.what
+    assert "odp withdraw aides" in str(refused.exception.mend)
+    assert refused.output == ""
+
+
+def test_versions_that_are_declared_no_more_are_compared_and_stay(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.deliver("un")
+    town.deliver("deux")
+    (tmp_path / "assets/sports/aides.yaml").unlink()
+    told = CliRunner().invoke(app, ["diff", "aides", "--town", str(tmp_path), "--json"])
+    assert json.loads(told.output)["from"] == 1
+    backend = town.zones.store.backend
+    backend.put("datasets/aides/versions/3/aides.csv", b"of a publisher that died")
+    orphan = tmp_path / ".odp/public/datasets/aides/versions/3/aides.csv"
+    os.utime(orphan, (0, 0))
+    for said in ([], ["aides"]):
+        assert "aides" in CliRunner().invoke(app, ["gc", *said, "--town", str(tmp_path)]).output
+    assert CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--yes"]).exit_code == 0
+    assert not orphan.exists()
+    assert [release.version for release in town.zones.store.versions("aides")] == [2, 1]
+    unknown = CliRunner().invoke(app, ["gc", "aydes", "--town", str(tmp_path)])
+    assert "there is no dataset 'aydes'" in str(unknown.exception)
+
+
+def test_no_value_of_a_partition_stays_in_a_tombstone_or_a_proof(tmp_path: Path) -> None:
+    declared = Town(tmp_path).root / "assets/sports/aides.yaml"
+    declared.write_text(declared.read_text() + "\nformats: {partition_by: nom}\n")
+    town = Town(tmp_path)
+    town.deliver("Secretum", "autre")
+    assert town.holding(b"Secretum")
+    proof = town.withdraw()
+    assert {file["name"].split("/")[1] for file in proof["removed"]} > {"aides.csv", "aides.parquet"}
+    assert len({file["name"] for file in proof["removed"]}) == len(proof["removed"])
+    assert town.holding(b"Secretum") == []
 
 
 def test_what_gc_finishes_of_a_withdrawal_has_a_signed_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

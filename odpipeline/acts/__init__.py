@@ -6,7 +6,9 @@ Each act says who and why, is written down before it is done, and can be repeate
 from odpipeline.acts.announcing import announce
 from odpipeline.acts.embargoing import keep_back
 from odpipeline.acts.erasing import Erasure, lift
+from odpipeline.acts.rebuilding import rebuild
+from odpipeline.acts.recording import declared
 from odpipeline.acts.rolling_back import Rollback
-from odpipeline.acts.withdrawing import Withdrawal, readmit
+from odpipeline.acts.withdrawing import Readmission, Withdrawal
 
-__all__ = ["Erasure", "Rollback", "Withdrawal", "announce", "keep_back", "lift", "readmit"]
+__all__ = ["Erasure", "Readmission", "Rollback", "Withdrawal", "announce", "declared", "keep_back", "lift", "rebuild"]

@@ -8,14 +8,32 @@ from datetime import UTC, datetime
 from typing import Any
 
 from odpipeline.declaration.approval import Person
+from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
-from odpipeline.errors import ApprovalRefused, PublicationRace
+from odpipeline.errors import ApprovalRefused, OdpError, PublicationRace
 from odpipeline.flow import Zones
 from odpipeline.journal import Act
 from odpipeline.store import Release
 
 ROLE = "publication"
 """The role of town.yaml whose people may act; without it, the data engineers' contact and the dpo may."""
+
+
+def declared(town: Town, zones: Zones, dataset: str) -> Dataset:
+    """The declaration of `dataset`, by which an act on it is judged.
+
+    Raises: OdpError naming what can be done about one that is declared no more.
+    """
+    try:
+        return town.dataset(dataset)
+    except OdpError:
+        if dataset in zones.store.datasets():
+            raise OdpError(
+                "it is in the publication store, but declared no more",
+                where=dataset,
+                mend=f"put its declaration back and run this again, or take it away whole: odp withdraw {dataset}",
+            ) from None
+        raise
 
 
 def recorded(

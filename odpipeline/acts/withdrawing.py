@@ -1,6 +1,6 @@
 """Withdrawal: on order of law or of reason, every copy goes, and a tombstone says so (RGPD, article 17; CRPA L312-1-2).
 
-The dataset cannot come back before somebody decides it and says why (`readmit`).
+The dataset cannot come back before somebody decides it and says why (`Readmission`).
 """
 
 from __future__ import annotations
@@ -109,17 +109,38 @@ class Withdrawal:
         )  # fmt: skip
 
 
-def readmit(dataset: str, town: Town, zones: Zones, who: str, because: str) -> None:
-    """Let a withdrawn dataset be published again; the decision is in the journal.
+@dataclass(frozen=True)
+class Readmission:
+    """Of a withdrawn dataset, whose tombstone is `grave`: it may be published again."""
 
-    Raises: OdpError when it was not withdrawn, or it is not this person's to decide.
-    """
-    with located(dataset):
-        if (grave := zones.store.tombstone(dataset)) is None:
-            raise OdpError("it was not withdrawn", mend="publish it: odp run")
-        details = {"withdrawn_at": f"{grave.at:%Y-%m-%d}", "reason": grave.reason}
-        recorded(zones, town, dataset, "readmission", who, because, details)
-        zones.store.readmit(dataset)
+    grave: Tombstone
+
+    @classmethod
+    def planned(cls, dataset: str, zones: Zones) -> Readmission:
+        """The readmission of `dataset`.
+
+        Raises: OdpError when it was not withdrawn.
+        """
+        with located(dataset):
+            if (grave := zones.store.tombstone(dataset)) is None:
+                raise OdpError("it was not withdrawn", mend="publish it: odp run")
+        return cls(grave)
+
+    @property
+    def said(self) -> list[str]:
+        """What would change, a line each."""
+        return ["the tombstone goes; the next run publishes the dataset, with the numbers going on"]
+
+    def done(self, town: Town, zones: Zones, who: str, because: str) -> None:
+        """Readmit; the decision is in the journal.
+
+        Raises: ApprovalRefused when it is not this person's to decide.
+        """
+        dataset = self.grave.dataset
+        with located(dataset):
+            details = {"withdrawn_at": f"{self.grave.at:%Y-%m-%d}", "reason": self.grave.reason}
+            recorded(zones, town, dataset, "readmission", who, because, details)
+            zones.store.readmit(dataset)
 
 
 def _one(versions: list[Release], number: int, grave: Tombstone | None) -> list[Release]:

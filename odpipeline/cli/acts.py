@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
-from odpipeline import acts, catalogue, flow, portal
+from odpipeline import acts, flow
 from odpipeline.cli.application import DatasetName, TownFolder, app
 from odpipeline.declaration import read_town
-from odpipeline.declaration.town import Town
 from odpipeline.embargo import moment
 from odpipeline.errors import OdpError
 
@@ -32,12 +31,13 @@ def rollback(
 ) -> None:
     """Publish the content of an old version again, as a new version; what is undone waits for `odp accept`."""
     declared = read_town(town.resolve())
-    zones, found = flow.Zones.of(declared), declared.dataset(dataset)
+    zones = flow.Zones.of(declared)
+    found = acts.declared(declared, zones, dataset)
     planned = acts.Rollback.planned(found, zones, version)
     _say(planned.said, yes)
     if yes:
         release = planned.done(declared, zones, who, because)
-        _rebuilt(declared, zones)
+        acts.rebuild(declared, zones, forget=False)
         typer.echo(f"published: version {release.version} with the content of version {version}")
 
 
@@ -63,7 +63,7 @@ def withdraw(
     _say(planned.said, yes)
     if yes:
         proof = planned.done(declared, zones, who, because, basis, captures=captures)
-        _rebuilt(declared, zones)
+        acts.rebuild(declared, zones, forget=True)
         typer.echo(json.dumps(proof, ensure_ascii=False, indent=2))
 
 
@@ -72,9 +72,10 @@ def readmit(dataset: DatasetName, who: Who, because: Because, yes: Yes = False, 
     """Let a dataset that was withdrawn be published again, from its next run on."""
     declared = read_town(town.resolve())
     zones = flow.Zones.of(declared)
-    _say(["the tombstone goes; the next run publishes the dataset, with the numbers going on"], yes)
+    planned = acts.Readmission.planned(acts.declared(declared, zones, dataset).id, zones)
+    _say(planned.said, yes)
     if yes:
-        acts.readmit(declared.dataset(dataset).id, declared, zones, who, because)
+        planned.done(declared, zones, who, because)
         typer.echo(f"readmitted; publish it with: odp run {dataset}")
 
 
@@ -95,12 +96,13 @@ def embargo(
         raise OdpError("say either --until or --lift", mend="odp embargo DATASET --until 2026-12-01 …")
     declared = read_town(town.resolve())
     zones = flow.Zones.of(declared)
+    found = acts.declared(declared, zones, dataset)
     ends = moment(until, declared) if until else None
     _say(
         [f"new content waits until {ends:%Y-%m-%d %H:%M} UTC" if ends else "new content is published as it comes"], yes
     )
     if yes:
-        acts.keep_back(declared.dataset(dataset), declared, zones, ends, who, because)
+        acts.keep_back(found, declared, zones, ends, who, because)
 
 
 @app.command()
@@ -119,7 +121,8 @@ def erase(
     """Take rows, such as a person's, out of every public version and of every delivery to come."""
     condition = dict(_split(one) for one in where)
     declared = read_town(town.resolve())
-    zones, found = flow.Zones.of(declared), declared.dataset(dataset)
+    zones = flow.Zones.of(declared)
+    found = acts.declared(declared, zones, dataset)
     if lift and only_published:
         raise OdpError("--lift and --only-published do not go together", mend="an erasure of published rows stays")
     if lift:
@@ -129,7 +132,7 @@ def erase(
     _say(planned.said, yes)
     if yes:
         count = planned.done(declared, zones, who, because)
-        _rebuilt(declared, zones)
+        acts.rebuild(declared, zones, forget=True)
         typer.echo(f"rewritten: {count} versions")
 
 
@@ -145,8 +148,3 @@ def _say(lines: list[str], yes: bool) -> None:
         typer.echo(line)
     if not yes:
         typer.echo("nothing was done: say --yes to do it")
-
-
-def _rebuilt(town: Town, zones: flow.Zones) -> None:
-    catalogue.build(zones.store, town)
-    portal.build(zones.store, town, zones.journal)

@@ -18,6 +18,7 @@ from odpipeline import flow
 from odpipeline.cli.application import AsJson, DatasetName, TownFolder, app
 from odpipeline.cli.telling import show
 from odpipeline.declaration import read_town
+from odpipeline.declaration.keeping import Keep
 from odpipeline.errors import OdpError
 from odpipeline.store import Store, diffing, layout, over_http, retention, signing, verifying
 
@@ -84,8 +85,10 @@ def diff(
 ) -> None:
     """What changed between two public versions: rows, cells by column, the schema, sums and means."""
     declared = read_town(town.resolve())
-    zones, found = flow.Zones.of(declared), declared.dataset(dataset)
-    versions = {release.version: release for release in zones.store.versions(found.id)}
+    zones = flow.Zones.of(declared)
+    if dataset not in zones.store.datasets():
+        declared.dataset(dataset)  # says which there are
+    versions = {release.version: release for release in zones.store.versions(dataset)}
     newer = after or max(versions, default=0)
     older = before or (versions[newer].previous if newer in versions else None) or 0
     for number in (older, newer):
@@ -94,7 +97,7 @@ def diff(
             raise OdpError(f"version {number} is not there", where=dataset, mend=f"there are: {known}")
     with tempfile.TemporaryDirectory() as folder:
         pair = [versions[number] for number in (older, newer)]
-        files = [zones.store.fetched(one, Path(folder) / str(one.version)) / f"{found.id}.parquet" for one in pair]
+        files = [zones.store.fetched(one, Path(folder) / str(one.version)) / f"{dataset}.parquet" for one in pair]
         told = diffing.compare(files[0], files[1], (pair[0].schema, pair[1].schema), zones.duck, parquet)
     if as_json:
         typer.echo(json.dumps({"from": older, "to": newer, **told.as_json()}, ensure_ascii=False, indent=2))
@@ -115,20 +118,26 @@ def _moved(drift: Mapping[str, tuple[Any, Any]]) -> dict[str, str | None]:
 
 @app.command()
 def gc(
-    dataset: Annotated[str | None, typer.Argument(help="Only this dataset; all that are declared by default.")] = None,
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset; all by default.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, what would go is said.")] = False,
     town: TownFolder = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Remove the versions that `versions` of their declaration does not keep, and what dead publishers left."""
+    """Remove the versions that `versions` of their declaration does not keep, and what dead publishers left.
+
+    Of a dataset that is declared no more every version stays; `odp withdraw` takes it away.
+    """
     declared = read_town(town.resolve())
     store, now = flow.Zones.of(declared).store, datetime.now(UTC)
     backend, rows = store.backend, []
-    for one in [declared.dataset(dataset)] if dataset else declared.datasets:
-        surplus = retention.surplus(backend, one.id, one.versions, now, ZoneInfo(declared.timezone))
-        orphans = retention.orphans(backend, one.id, now)
+    kept = dict.fromkeys(store.datasets(), Keep()) | {one.id: one.versions for one in declared.datasets}
+    if dataset and dataset not in kept:
+        declared.dataset(dataset)  # says which there are
+    for name in [dataset] if dataset else sorted(kept):
+        surplus = retention.surplus(backend, name, kept[name], now, ZoneInfo(declared.timezone))
+        orphans = retention.orphans(backend, name, now)
         rows.append({
-            "dataset": one.id,
+            "dataset": name,
             "versions": ", ".join(str(release.version) for release in reversed(surplus)),
             "bytes": sum(file.size_bytes for release in surplus for file in release.files),
             "never public": ", ".join(map(str, orphans)),
@@ -137,10 +146,10 @@ def gc(
         if yes:
             for release in surplus:
                 retention.remove(backend, release, now)
-            for grave in retention.unfinished(backend, one.id):
+            for grave in retention.unfinished(backend, name):
                 store.withdraw(grave)  # with its signature, where the town has a key
             for number in orphans:
-                backend.purge(layout.version(one.id, number))
+                backend.purge(layout.version(name, number))
     show([row for row in rows if row["versions"] or row["never public"] or as_json], as_json)
     if not yes:
         print("nothing was done: say --yes to do it", file=sys.stderr)

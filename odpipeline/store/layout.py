@@ -20,7 +20,8 @@
         release.json.sig        the signature of release.json, where the town signs (see `signing`)
         release.json            the manifest, written last: without it the folder is no version
       versions/<n>/tombstone.json    instead of all that, what was taken away, when and why (see `acts`)
-      tombstone.json          the same for the whole dataset, of which nothing else is left but the changelog
+      tombstone.json          the same for the whole dataset, of which nothing else is left but the changelog; a
+                              partition is named after its hash in both, not after its value
       withdrawal-proof.json   what was found when all of it was looked for again (.sig beside it, where the town signs)
     keys/<key>.pem              the public keys of signatures, old ones too
     catalogue.jsonld, index.html, changes.atom, changes.json, dataset/…, quality/…, privacy/…, changes/…, feeds/…,
@@ -83,6 +84,8 @@ TOMBSTONE, PROOF = "tombstone.json", "withdrawal-proof.json"
 OF_A_GRAVE = frozenset({TOMBSTONE, PROOF, f"{PROOF}.sig"})
 """All that may stand where something was taken away."""
 CATALOGUE, INDEX = "catalogue.jsonld", "index.html"
+REBUILT = (CATALOGUE, INDEX, "changes.atom", "changes.json", "dataset", "quality", "privacy", "changes", "feeds")
+"""Pages, and folders of pages, that are made from the rest."""
 
 _ID = re.compile(DATASET_PATTERN)
 _KEY = re.compile(r"[0-9a-f]{16}")

@@ -8,7 +8,9 @@ step may be repeated, and a withdrawal that was cut short is finished by whoever
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +25,9 @@ def withdraw(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[
 
     Raises: StoreError.
     """
+    part = re.compile(rf"((?:\d+/)?{re.escape(grave.dataset)}\.)[^/]+-[^/]+(\.parquet)")
+    files = (replace(file, name=part.sub(rf"\1part-{file.sha256[:12]}\2", file.name)) for file in grave.files)
+    grave = replace(grave, files=tuple(files))  # names of partitions hold values
     key = layout.tombstone(grave.dataset, grave.version)
     if backend.read(key) is None:
         with suppress(Changed):  # somebody else does the same
@@ -37,14 +42,13 @@ def finish(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[st
     """
     proof_key = layout.proof(grave.dataset, grave.version)
     there = left(backend, grave)
-    written = json.loads(backend.read(proof_key) or b"{}")
-    done = written.get("withdrawn_at") == _stamp(grave.at) and not written["still_there"]  # not that of an earlier one
-    if done and not there:
-        return dict(written)
     for key in there:
         backend.purge(key)
     for key in _once(grave):
         backend.forget_former(key)
+    written = json.loads(backend.read(proof_key) or b"{}")
+    if not there and written.get("withdrawn_at") == _stamp(grave.at) and not written["still_there"]:
+        return dict(written)  # it is not that of an earlier withdrawal, and holds
     _log(backend, grave)
     proof = {
         "format": layout.FORMAT,

@@ -264,7 +264,7 @@ def test_a_readmission(town: Town) -> None:
     town.withdraw()
 
     def readmit(one: Town) -> None:
-        acts.readmit("aides", one.town, one.zones, one.who, "arrêté")
+        acts.Readmission.planned("aides", one.zones).done(one.town, one.zones, one.who, "arrêté")
 
     def check(folder: Path) -> None:
         after = Town(folder)

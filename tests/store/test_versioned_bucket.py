@@ -9,10 +9,13 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.config import Config
+from typer.testing import CliRunner
 
 from odpipeline import acts, flow
+from odpipeline.cli import app
 from odpipeline.declaration import read_town
 from odpipeline.errors import StoreError
+from odpipeline.store import layout
 from odpipeline.store.bucket import Bucket
 from tests.s3_server import KEY, SECRET, S3Server
 from tests.towns import write_town
@@ -115,6 +118,42 @@ def test_a_withdrawal_without_the_right_to_old_versions_is_done_whole_once_it_ha
     assert holding(client, prefix, b"Secretum") == []
 
 
+def test_old_versions_that_a_proof_did_not_know_of_go_when_it_is_repeated(
+    ville: Ville, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ville.run([*NAMES, "Secretum"]).version == 1
+    prefix = f"{ville.town.store.prefix}/"
+
+    def withdrawn() -> Any:
+        planned = acts.Withdrawal.planned("piscines", ville.zones, None, captures=False)
+        return planned.done(ville.town, ville.zones, ville.town.contact, "arrêté", None, captures=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "_purge_versions", lambda *_: None)  # as of a package that knew of none
+        proof = withdrawn()
+    assert proof["still_there"] == []
+    assert holding(client, prefix, b"Secretum")
+    assert withdrawn() == proof
+    assert holding(client, prefix, b"Secretum") == []
+
+
+@pytest.mark.parametrize("act", ["erasure", "withdrawal"])
+def test_what_the_pages_were_before_an_act_is_forgotten(ville: Ville, client: Any, act: str) -> None:
+    ville.run([*NAMES, "Secretum"])
+    ville.run(NAMES)
+    acts.rebuild(ville.town, ville.zones, forget=False)
+    prefix = f"{ville.town.store.prefix}/"
+    who = ville.town.contact
+    cli = [*(["erase", "piscines", "--where", "piscine=Secretum"] if act == "erasure" else ["withdraw", "piscines"]),
+           "--as", who, "--because", "demande", "--town", str(ville.root), "--yes"]  # fmt: skip
+    done = CliRunner().invoke(app, cli)
+    assert done.exit_code == 0, done.output
+    listed = client.list_object_versions(Bucket="versions", Prefix=prefix)
+    assert "NextKeyMarker" not in listed or not listed["IsTruncated"]
+    former = [one["Key"].removeprefix(prefix) for one in listed["Versions"] if not one["IsLatest"]]
+    assert [key for key in former if key.split("/")[0] in layout.REBUILT] == []
+
+
 def test_a_second_withdrawal_that_was_cut_short_has_a_proof_of_its_own(
     ville: Ville, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +163,7 @@ def test_a_second_withdrawal_that_was_cut_short_has_a_proof_of_its_own(
 
     ville.run(NAMES)
     assert withdrawn("premier")["reason"] == "premier"
-    acts.readmit("piscines", ville.town, ville.zones, ville.town.contact, "retour")
+    acts.Readmission.planned("piscines", ville.zones).done(ville.town, ville.zones, ville.town.contact, "retour")
     ville.run([*NAMES, "Autre"])
     with monkeypatch.context() as patched:
         patched.setattr("odpipeline.store.withdrawing._log", lambda *_: (_ for _ in ()).throw(StoreError("killed")))
