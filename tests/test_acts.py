@@ -243,17 +243,19 @@ def test_commands_say_what_they_would_do_and_do_it_when_told(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "command",
-    [["rollback", "aides", "1"], ["erase", "aides", "--where", "nom=un"],
-     ["erase", "aides", "--where", "nom=un", "--lift"], ["embargo", "aides", "--lift"], ["embargo", "aides", "--until", "2030-01-01"], ["readmit", "aides"]],
+    "said",
+    [
+        "rollback aides 1", "erase aides --where nom=un", "erase aides --where nom=un --lift", "embargo aides --lift",
+        "embargo aides --until 2030-01-01", "readmit aides",
+    ],
 )  # fmt: skip
-def test_what_is_declared_no_more_says_what_can_be_done(tmp_path: Path, command: list[str]) -> None:
+def test_what_is_declared_no_more_says_what_can_be_done(tmp_path: Path, said: str) -> None:
     town = Town(tmp_path)
     town.deliver("un")
     town.deliver("deux")
     (tmp_path / "assets/sports/aides.yaml").unlink()
     act = ["--as", town.who, "--because", "erreur", "--town", str(tmp_path)]
-    refused = CliRunner().invoke(app, [*command, *act])
+    refused = CliRunner().invoke(app, [*said.split(), *act])
     assert refused.exit_code == 1
     assert isinstance(refused.exception, OdpError)
     assert "declared no more" in refused.exception.what
