@@ -51,18 +51,20 @@ class Tables:
 
         Raises: Misunderstood when values do not go together, Busy.
         """
-        with self._place(), _in_time(self._cursor(parquet)) as cursor:
-            try:
+        where = f" WHERE {query.where}" if query.where else ""
+        try:
+            with self._place(), _in_time(self._cursor(parquet)) as cursor:
                 rows = cursor.execute(query.sql(limit, offset)).to_arrow_table()
-                where = f" WHERE {query.where}" if query.where else ""
                 total = None if query.aggregated else cursor.execute(f"SELECT count(*) FROM rows{where}").fetchone()
-            except duckdb.InterruptException:
-                raise Busy(f"the query takes longer than {SECONDS:g} s; ask for less") from None
-            except duckdb.OutOfMemoryException:
-                raise Busy("the query needs more memory than one may have; ask for less") from None
-            except duckdb.Error:  # its message may quote the request
-                raise Misunderstood("where", "values and columns do not go together: compare texts with texts, "
-                                    "numbers with numbers, dates with '2026-01-31'") from None  # fmt: skip
+        except duckdb.InterruptException:
+            raise Busy(f"the query takes longer than {SECONDS:g} s; ask for less") from None
+        except duckdb.OutOfMemoryException:
+            raise Busy("the query needs more memory than one may have; ask for less") from None
+        except duckdb.IOException:
+            raise Busy("the version was taken away in this instant; ask again") from None
+        except duckdb.Error:  # its message may quote the request
+            raise Misunderstood("where", "values and columns do not go together: compare texts with texts, "
+                                "numbers with numbers, dates with '2026-01-31'") from None  # fmt: skip
         return Answer(rows, int(total[0]) if total else None)
 
     @contextmanager

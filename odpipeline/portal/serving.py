@@ -91,8 +91,16 @@ def application(store: Store) -> Starlette:
     return Starlette(
         routes=[*api.routes(store), Mount("/", _Published(store.root, mirror))],
         middleware=middleware,
+        exception_handlers={Exception: _failed},
         lifespan=partial(_swept, mirror),
     )
+
+
+def _failed(_request: Request, _error: Exception) -> Response:
+    """What nobody foresaw. Starlette answers it outside of all middleware, and lets the server log it."""
+    body = {"type": "about:blank", "title": "Erreur / Error", "status": 500}
+    headers = {**HEADERS, "Access-Control-Allow-Origin": "*"}
+    return Response(json.dumps(body), 500, headers, "application/problem+json")
 
 
 @asynccontextmanager
@@ -158,6 +166,16 @@ class _Compressed:
         await (self._app if ranged else self._compressed)(scope, receive, send)
 
 
+class _Opened(FileResponse):
+    """A file as it is when it is opened, from the first byte to the last: it may be replaced meanwhile, or go."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with await run_in_threadpool(Path(self.path).open, "rb") as file:
+            self.path, self.stat_result = f"/dev/fd/{file.fileno()}", os.fstat(file.fileno())
+            self.headers["Content-Length"] = str(self.stat_result.st_size)
+            await super().__call__(scope, receive, send)
+
+
 class _Published(StaticFiles):
     """Starlette's static files (Range, conditional requests) narrowed to what is published.
 
@@ -170,6 +188,13 @@ class _Published(StaticFiles):
 
     async def check_config(self) -> None:
         """An empty town has no store yet: everything is 404 until it has one."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; what is taken away in the instant in which it is to be opened is looked up once more."""
+        try:
+            await super().__call__(scope, receive, send)
+        except FileNotFoundError:  # nothing was sent: see `_Opened`
+            await super().__call__(scope, receive, send)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file at `path`; 410 for what was withdrawn."""
@@ -211,7 +236,7 @@ class _Published(StaticFiles):
         self, path: Path, stat_result: os.stat_result, scope: Scope, status_code: int, place: re.Match[str]
     ) -> Response:
         dataset, _, name = place.groups()
-        response: Response = FileResponse(path, status_code=status_code, stat_result=stat_result)
+        response: Response = _Opened(path, status_code=status_code, stat_result=stat_result)
         said = _manifest(path.parent)
         if (sha256 := said.get("hashes", {}).get(name)) is not None:
             response.headers["ETag"] = f'"{sha256}"'

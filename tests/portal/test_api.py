@@ -291,6 +291,12 @@ def test_too_many_queries_at_a_time_are_told_to_come_back(tmp_path: Path, monkey
     assert tables.answer(file, query, 1, 0).rows.num_rows == 1  # places are given back
 
 
+def test_a_version_that_is_taken_away_before_it_is_read_is_asked_for_again(tmp_path: Path) -> None:
+    query = understood({"select": "id"}, COLUMNS)
+    with pytest.raises(answering.Busy, match="ask again"):
+        answering.Tables().answer(tmp_path / "gone.parquet", query, 1, 0)
+
+
 @pytest.mark.parametrize(
     ("said", "kind"),
     [

@@ -1,10 +1,13 @@
 import shutil
 import socket
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from odpipeline.portal import serving
+from odpipeline.store import Tombstone
 from tests.store.making import parkings, published
 
 
@@ -140,3 +143,51 @@ def test_latest_follows_the_pointer_even_where_the_alias_lags_behind(address, st
     link.symlink_to("versions/1")
     answer = requests.get(f"{address}/datasets/parkings/latest/parkings.csv", timeout=10)
     assert answer.headers["Content-Location"] == "/datasets/parkings/versions/2/parkings.csv"
+
+
+def test_what_nobody_foresaw_has_the_protecting_headers_too(address, monkeypatch):
+    def fails(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(serving._Published, "get_response", fails)
+    answer = requests.get(f"{address}/index.html", timeout=10)
+    assert answer.status_code == 500
+    assert answer.json()["title"] == "Erreur / Error"
+    assert {name: answer.headers[name] for name in serving.HEADERS} == serving.HEADERS
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+FILE = "datasets/parkings/versions/2/parkings.csv"
+
+
+def in_the_instant_before_it_is_opened(monkeypatch, act):
+    """`act` is done once, when a file of a version has been found and is not open yet."""
+    made, done = serving._Published._of_version, []
+
+    def then(self, *said):
+        response = made(self, *said)
+        if not done:
+            done.append(act())
+        return response
+
+    monkeypatch.setattr(serving._Published, "_of_version", then)
+
+
+def test_what_is_withdrawn_before_it_is_opened_is_gone(address, store, monkeypatch):
+    grave = Tombstone(dataset="parkings", version=None, kind="withdrawal", at=datetime.now(UTC), reason="décision")
+    in_the_instant_before_it_is_opened(monkeypatch, lambda: store.withdraw(grave))
+    assert requests.get(f"{address}/{FILE}", timeout=10).status_code == 410
+
+
+def test_a_version_that_is_dropped_before_its_file_is_opened_is_not_found(address, store, monkeypatch):
+    in_the_instant_before_it_is_opened(monkeypatch, (store.root / FILE).unlink)
+    assert requests.get(f"{address}/{FILE}", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize("wanted", [{}, {"Range": "bytes=0-3"}, {"Accept-Encoding": "gzip"}])
+def test_a_file_that_is_rewritten_before_it_is_opened_is_whole(address, store, monkeypatch, wanted):
+    in_the_instant_before_it_is_opened(
+        monkeypatch, lambda: store.backend.put(FILE, b"id\r\n1\r\n" * (1 if "Range" in wanted else 1000))
+    )
+    answer = requests.get(f"{address}/{FILE}", headers=wanted, timeout=10)
+    assert answer.content == (b"id\r\n" if "Range" in wanted else b"id\r\n1\r\n" * 1000)
