@@ -44,7 +44,7 @@ class Published:
         try:
             nodes = json.loads(self.read(layout.CATALOGUE) or b"")["@graph"]
             found = [node["dct:identifier"] for node in nodes if node.get("@type") == "dcat:Dataset"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise StoreError("there is no catalogue that can be read", where=f"{self._address}/{layout.CATALOGUE}",
                              mend="look at the address") from None  # fmt: skip
         return sorted(name for name in found if isinstance(name, str) and layout.is_dataset(name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,7 @@ def packed(visit: Visit) -> None:
     visit.say(200, b"\x1f\x8b", Content_Encoding="gzip")
 
 
-def broken(visit: Visit) -> None:
+def failing(visit: Visit) -> None:
     visit.say(500)
 
 
@@ -64,7 +66,7 @@ def hostile() -> Server:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [(moved, "status 302"), (endless, "more than 64000000 bytes"), (packed, "compressed against our wish"),
-     (broken, "status 500")],
+     (failing, "status 500")],
 )  # fmt: skip
 def test_servers_that_mean_harm_are_left_in_words(hostile: Server, answer, why: str) -> None:
     hostile.answers["/datasets/parkings/tombstone.json"] = answer
@@ -78,3 +80,63 @@ def test_what_is_no_address_or_no_store_is_refused(hostile: Server) -> None:
             over_http.Published(address)
     with pytest.raises(StoreError, match="no catalogue that can be read"):
         over_http.Published(hostile.at("")).datasets()
+
+
+@contextmanager
+def broken(file: Path, break_it: Callable[[Path], object]) -> Iterator[None]:
+    """One file of the store that all tests share, for a moment."""
+    before = file.read_bytes()
+    file.chmod(0o644)
+    break_it(file)
+    assert not file.exists() or file.read_bytes() != before
+    try:
+        yield
+    finally:
+        file.write_bytes(before)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"\xff", b'{"@graph": 5}', b'{"@graph": [1, null]}', b"[" * 200_000])
+def test_what_is_no_catalogue_is_told(still: str, still_store: Store, content: bytes) -> None:
+    with (
+        broken(still_store.root / "catalogue.jsonld", lambda file: file.write_bytes(content)),
+        pytest.raises(StoreError, match="no catalogue that can be read"),
+    ):
+        over_http.Published(still).datasets()
+
+
+def gone(file: Path) -> None:
+    file.unlink()
+
+
+def garbage(file: Path) -> None:
+    file.write_bytes(b"\xff{")
+
+
+def of_another_kind(file: Path) -> None:
+    file.write_bytes(b"[1]\n5\nnull\n")
+
+
+def of_tomorrow(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b'"format": 2', b'"format": 99', 1))
+
+
+def after_itself(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b'"previous": null', b'"previous": 2', 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "break_it"),
+    [("current.json", gone), ("current.json", garbage), ("current.json", of_another_kind),
+     ("current.json", of_tomorrow), ("versions/2/release.json", gone), ("versions/2/release.json", garbage),
+     ("versions/1/release.json", of_another_kind), ("versions/1/release.json", after_itself),
+     ("versions/1/parkings.parquet", gone), ("versions/1/parkings.csv", garbage),
+     ("changelog.jsonl", garbage), ("changelog.jsonl", of_another_kind)],
+)  # fmt: skip
+def test_a_broken_store_is_wrong_in_words(
+    still: str, still_store: Store, name: str, break_it: Callable[[Path], object]
+) -> None:
+    with broken(still_store.root / "datasets/parkings" / name, break_it):
+        told = CliRunner().invoke(app, ["verify", "--public", still])
+    assert (told.exit_code, type(told.exception)) == (1, SystemExit), told.output
+    assert "WRONG" in told.output
+    assert f"datasets/parkings/{name}" in told.output
