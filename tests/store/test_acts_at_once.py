@@ -6,14 +6,16 @@ import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from odpipeline import acts
+from odpipeline.declaration.keeping import Keep
 from odpipeline.errors import OdpError, PublicationRace, StoreError
-from odpipeline.store import Release, Store
+from odpipeline.store import Release, Store, retention
 from odpipeline.store.verifying import verify
 from odpipeline.verdict import Verdict
 from tests.store.making import a_staged, parkings, published, yes
@@ -126,6 +128,33 @@ def test_rollbacks_and_publications_of_several_machines_at_once(store: Store, tm
     assert current is not None
     assert (current.previous, [current.version]) == (2, [one.version for one in done if isinstance(one, Release)])
     assert [flaw for flaw in verify(store.backend, "parkings", listed=store.backend).flaws if flaw.grave] == []
+
+
+def test_versions_go_while_others_come(store: Store, tmp_path: Path) -> None:
+    staged = [a_staged(tmp_path / f"s{n}", parkings(places=n)) for n in range(3)]
+    over = threading.Event()
+
+    def publish() -> Release | None:
+        try:
+            for n in range(15):
+                last = store.publish(staged[n % 3], yes(staged[n % 3]))
+        finally:
+            over.set()
+        return last
+
+    def collect() -> None:
+        while not over.is_set():
+            now = datetime.now(UTC)
+            for release in retention.surplus(store.backend, "parkings", Keep(last=1), now, UTC):
+                retention.remove(store.backend, release, now)
+            assert retention.orphans(store.backend, "parkings", now) == []
+
+    done, told = at_once(publish, collect, collect)
+    assert (len(done), told) == (3, [])
+    for release in retention.surplus(store.backend, "parkings", Keep(last=1), datetime.now(UTC), UTC):
+        retention.remove(store.backend, release, datetime.now(UTC))
+    assert [release.version for release in store.versions("parkings")] == [15]
+    assert verify(store.backend, "parkings", listed=store.backend).flaws == []
 
 
 # --- readers ---------------------------------------------------------------------------------------------------------
