@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -267,11 +268,10 @@ class Bucket:
     @contextmanager
     def _versioned(self) -> Iterator[Any]:
         """A client that knows of versions, which obstore does not."""
-        import botocore.session  # a second of imports, for the few who take something away
         from botocore.config import Config
 
         credential = _credential(self._said)
-        client = botocore.session.get_session().create_client(
+        client = _session().create_client(
             "s3", endpoint_url=self._said.endpoint, region_name=self._said.region,
             aws_access_key_id=credential["access_key_id"], aws_secret_access_key=credential["secret_access_key"],
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
@@ -310,6 +310,14 @@ class Bucket:
                               "this machine")  # fmt: skip
         return StoreError(f"the server does not answer as it should ({name})", where=where,
                           mend="run again once it does")  # fmt: skip
+
+
+@cache
+def _session() -> Any:
+    """One for all clients: it reads the descriptions of the service, which takes longer than most requests."""
+    import botocore.session  # a second of imports, for the few who take something away
+
+    return botocore.session.get_session()
 
 
 def _client(said: BucketStore) -> S3Store:
