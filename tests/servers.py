@@ -36,6 +36,7 @@ class Visit(BaseHTTPRequestHandler):
     """One request; `server.answers` maps its path to the function that answers it."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as servers do
     server: Server
 
     def do_GET(self) -> None:

@@ -45,6 +45,7 @@ def as_json(document: object) -> bytes:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as servers do
     timeout = 30
     routes: Mapping[str, Route] = {}
     token: str | None = None
