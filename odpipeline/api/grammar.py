@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -16,7 +17,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from odpipeline.api import moments
+from odpipeline.api import kinds, literals
 from odpipeline.duck import literal, quote
 
 LONGEST = 2_000
@@ -36,6 +37,7 @@ _FUNCTIONS: Mapping[type[exp.Expr], str] = {
 _AGGREGATES: Mapping[type[exp.Expr], str] = {
     exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max", exp.Count: "count",
 }  # fmt: skip
+_RECKONED = (exp.Add, exp.Sub, exp.Mul, exp.Div)
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 FUNCTIONS = (*sorted(_FUNCTIONS.values()), *sorted(_AGGREGATES.values()))
 """The functions that a request may call."""
@@ -43,6 +45,12 @@ FUNCTIONS = (*sorted(_FUNCTIONS.values()), *sorted(_AGGREGATES.values()))
 
 Columns = Mapping[str, str]
 """Name of each column → its type in Table Schema, which is how texts that are compared with it are read."""
+
+
+_UNLIKE = (
+    "values of different kinds are compared: compare texts with quoted texts ('075001'), numbers with numbers, dates "
+    "with '2026-01-31'"
+)
 
 
 class Misunderstood(Exception):
@@ -189,9 +197,7 @@ class _Writer:
         if (writer := self._writers().get(type(node))) is not None:
             return writer(node, depth + 1)
         if (operator := _BINARY.get(type(node))) is not None:
-            sides = [node.this, node.expression]
-            left, right = self._alike(sides, depth + 1) if isinstance(node, _COMPARED) else self._each(sides, depth + 1)
-            return f"({left} {operator} {right})"
+            return self._operated(node, operator, depth + 1)
         if (function := _FUNCTIONS.get(type(node))) is not None:
             return self._called(function, node, depth + 1)
         if (function := _AGGREGATES.get(type(node))) is not None:
@@ -213,43 +219,40 @@ class _Writer:
             exp.Cast: self._date,
         }
 
-    def _each(self, nodes: Sequence[exp.Expr], depth: int) -> list[str]:
-        return [self.written(node, depth) for node in nodes]
+    def _operated(self, node: exp.Expr, operator: str, depth: int) -> str:
+        sides = [node.this, node.expression]
+        if isinstance(node, _COMPARED):
+            left, right = self._alike(sides, depth)
+        else:
+            if isinstance(node, _RECKONED) and any(_is_text(one) or self._kind(one) == kinds.TEXT for one in sides):
+                raise self._no("texts cannot be reckoned with: write 12 without quotes, and dates as date '2026-01-31'")
+            left, right = (self.written(side, depth) for side in sides)
+        return f"({left} {operator} {right})"
 
     def _alike(self, nodes: Sequence[exp.Expr], depth: int) -> list[str]:
-        """What is compared with each other: beside dates and times, texts are read as such."""
-        kinds = {kind for node in nodes if (kind := self._kind(node))}
-        if not kinds or not any(_is_text(node) for node in nodes):
-            return self._each(nodes, depth)
-        if len(kinds) > 1 or kinds == {_RECKONED}:
-            raise self._no(
-                "beside these dates say of a text what it is: date '2026-01-31', timestamp '2026-01-31T10:00'"
-            )
-        (kind,) = kinds
+        """What is compared with each other: one kind of values; a quoted text is one of those that it stands beside."""
+        found = {kind for node in nodes if (kind := self._kind(node))}
+        if len(found) > 1 and not found <= kinds.TEMPORAL and found != {kinds.SPAN, kinds.NUMBER}:
+            raise self._no(_UNLIKE)
+        texts = [_is_text(node) for node in nodes]
+        if not any(texts) or found <= {kinds.TEXT, kinds.TRUTH}:
+            return [self.written(node, depth) for node in nodes]
+        if len(found) > 1 or found == {kinds.SPAN}:
+            raise self._no("beside these dates say of a text what it is: date '2026-01-31', timestamp '2026-01-31'")
+        (kind,) = found
         return [
-            self._moment(str(node.unnest().this), kind) if _is_text(node) else self.written(node, depth)
-            for node in nodes
+            self._read(str(node.unnest().this), kind) if is_text else self.written(node, depth)
+            for node, is_text in zip(nodes, texts, strict=True)
         ]
 
-    def _moment(self, text: str, kind: str) -> str:
+    def _read(self, text: str, kind: str) -> str:
         try:
-            return moments.written(text, kind)
-        except moments.Unread as error:
+            return literals.written(text, kind)
+        except literals.Unread as error:
             raise self._no(str(error)) from None
 
-    def _kind(self, node: exp.Expr, depth: int = 0) -> str | None:
-        """Which of the kinds of `moments` the values of `node` are, None if of none."""
-        if depth > DEEPEST:  # which is refused as soon as it is written
-            return None
-        if isinstance(node, exp.Paren | exp.Min | exp.Max):
-            return self._kind(node.this, depth + 1)
-        if isinstance(node, exp.Column):
-            kind = self._columns.get(node.name)
-            return kind if kind in moments.KINDS else None
-        if isinstance(node, exp.Cast):
-            return "date" if node.args["to"].sql("duckdb") == "DATE" else "datetime"
-        parts = (node.this, node.expression) if isinstance(node, exp.Add | exp.Sub) else ()
-        return _RECKONED if any(self._kind(part, depth + 1) for part in parts) else None
+    def _kind(self, node: exp.Expr) -> str | None:
+        return kinds.kind(node, self._columns, DEEPEST)
 
     def _column(self, node: exp.Expr, _depth: int) -> str:
         if _said(node) != {"this"} or not isinstance(node.this, exp.Identifier):
@@ -264,13 +267,15 @@ class _Writer:
     def _literal(self, node: exp.Expr, _depth: int) -> str:
         if node.is_string:
             return literal(str(node.this))
+        with suppress(literals.Unread):
+            return literals.written(str(node.this), kinds.NUMBER)  # each digit of it
         try:
             number = float(node.this)
         except ValueError:
             raise self._no("a number cannot be read") from None
         if not math.isfinite(number):
             raise self._no("a number is too large")
-        return str(int(node.this)) if str(node.this).isdigit() else repr(number)
+        return repr(number)
 
     def _is(self, node: exp.Expr, depth: int) -> str:
         if not isinstance(node.expression, exp.Null | exp.Boolean):
@@ -293,7 +298,7 @@ class _Writer:
         kind = node.args["to"].sql("duckdb")
         if not isinstance(node.this, exp.Literal) or not node.this.is_string or kind not in ("DATE", "TIMESTAMP"):
             raise self._no("only texts become dates: date '2026-01-01'")
-        return self._moment(str(node.this.this), "date" if kind == "DATE" else "datetime")
+        return self._read(str(node.this.this), "date" if kind == "DATE" else "datetime")
 
     def _called(self, function: str, node: exp.Expr, depth: int) -> str:
         arguments = [node.this, node.args.get("decimals")]
@@ -315,10 +320,6 @@ class _Writer:
 
     def _no(self, detail: str) -> Misunderstood:
         return Misunderstood(self._parameter, detail)
-
-
-_RECKONED = "reckoned"
-"""Kind of what is added to a date, or subtracted: a date, a moment, or a number of days."""
 
 
 def _is_text(node: exp.Expr) -> bool:

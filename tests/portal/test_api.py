@@ -146,7 +146,8 @@ def test_what_looks_like_sql_is_read_or_refused(said: dict[str, str]) -> None:
     [
         ({"where": "plcaes > 3"}, "where", "there is no column 'plcaes'; did you mean places?"),
         ({"where": "(" * (DEEPEST + 5) + "1" + ")" * (DEEPEST + 5) + " = id"}, "where", "nested too deeply"),
-        ({"where": "id = 'zéro'"}, "where", "values and columns do not go together"),
+        ({"where": "id = 'zéro'"}, "where", "a number is written 12 or 12.5"),
+        ({"where": "places like '7%'"}, "where", "values and columns do not go together"),
         ({"where": "a" * 3000}, "where", "longer than 2000 characters"),
         ({"select": "nom, count(*)"}, "group_by", "nom is neither gathered nor in group_by"),
         ({"select": "sum(sum(places))"}, "select", "not into another one"),
@@ -359,6 +360,42 @@ def test_a_text_beside_dates_and_moments_means_what_it_says(tmp_path: Path, wher
 def test_a_text_that_is_no_moment_is_refused(where: str, detail: str) -> None:
     with pytest.raises(Misunderstood, match=detail):
         understood({"where": where}, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["nom = 7", "7 = (nom)", "nom in (75001, 'x')", "nom between 1 and 'z'", "lower(nom) = 7", "nom = places",
+     "nom = true", "places = true", "releve_le = 2026", "places = releve_le", "upper(nom) = length(nom)",
+     "(places > 3) = nom", "max(nom) = 1"],
+)  # fmt: skip
+def test_what_is_not_of_one_kind_is_not_compared(where: str) -> None:
+    """DuckDB would make a number of the text, so that `'075001' = 75001` holds, or fails at one row in a thousand."""
+    with pytest.raises(Misunderstood, match="values of different kinds"):
+        understood({"select": where}, COLUMNS)
+
+
+@pytest.mark.parametrize("where", ["places + '1' > 2", "places * nom > 2", "releve_le - '2026-01-01' = 3"])
+def test_no_text_is_reckoned_with(where: str) -> None:
+    with pytest.raises(Misunderstood, match="texts cannot be reckoned with"):
+        understood({"where": where}, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("n = '13'", [13]), ("n = '12.7'", []), ("n in ('13', 7)", [7, 13]), ("n between '6.5' and '12.9'", [7]),
+        ("x = 0.1", [7]), ("x = '0.1'", [7]), ("n = 9007199254740993", [9007199254740993]),
+        ("n = 9007199254740992", []), ("n = -(-13)", [13]), ("n = 1.3e1", [13]), ("n < length(t) + 5", [7]),
+        ("t = '075'", [7]), ("b", [7]), ("b = false and n > 7", [13]), ("not b or n = '7'", [7, 13]),
+    ],
+)  # fmt: skip
+def test_numbers_and_texts_are_compared_as_they_are_written(tmp_path: Path, where: str, found: list[int]) -> None:
+    file = tmp_path / "t.parquet"
+    rows = "(7, 0.1::DOUBLE, '075', true), (13, 1.5, 'a', false), (9007199254740993, NULL, NULL, NULL)"
+    duckdb.execute(f"COPY (SELECT * FROM (VALUES {rows}) v(n, x, t, b)) TO '{file}'")
+    columns = {"n": "integer", "x": "number", "t": "string", "b": "boolean"}
+    query = understood({"select": "n", "where": where, "order": "n"}, columns)
+    assert answering.Tables().answer(file, query, 10, 0).rows.column("n").to_pylist() == found
 
 
 @given(at=st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.timezones()))  # noqa: DTZ001  # naive
