@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from odpipeline.announcement import Announcement
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
+from odpipeline.errors import OdpError
 from odpipeline.journal import Journal
 
 ACT = "embargo"
@@ -31,8 +32,14 @@ def until(dataset: Dataset, town: Town, journal: Journal, announced: Announcemen
 
 
 def moment(said: date | datetime, town: Town) -> datetime:
-    """A day as its first instant in the town, a datetime without zone as one of the town."""
+    """A day as its first instant in the town, a datetime without zone as one of the town.
+
+    Raises: OdpError for one beyond the calendar.
+    """
     zone = ZoneInfo(town.timezone)
     if not isinstance(said, datetime):
         said = datetime.combine(said, time())
-    return (said if said.tzinfo else said.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        return (said if said.tzinfo else said.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:
+        raise OdpError("the moment is beyond the calendar", mend="name a day of this century") from None

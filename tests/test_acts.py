@@ -295,6 +295,79 @@ def test_no_value_of_a_partition_stays_in_a_tombstone_or_a_proof(tmp_path: Path)
     assert town.holding(b"Secretum") == []
 
 
+def test_a_withdrawal_that_was_cut_short_is_finished_before_its_dataset_is_readmitted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.deliver("secretum")
+    with monkeypatch.context() as patched:
+        patched.setattr("odpipeline.store.withdrawing.finish", lambda *_: {"still_there": []})  # killed before
+        town.withdraw()
+    acts.Readmission.planned("aides", town.zones).done(town.town, town.zones, town.who, "retour")
+    assert town.zones.store.current("aides") is None
+    assert town.holding(b"secretum") == []
+    after = town.deliver("un")
+    assert isinstance(after, Release)
+    assert after.version == 2
+    assert town.flaws == []
+
+
+@pytest.mark.parametrize("act", ["withdraw", "withdraw one", "erase"])
+def test_what_a_killed_publisher_left_goes_with_an_act(town: Town, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.deliver("un", "secretum")
+    town.deliver("un", "deux")
+    left = town.root / ".odp/public/datasets/aides/versions/1/.tmp-0123456789abcdef"
+    left.write_bytes(b"secretum")
+    monkeypatch.setattr("odpipeline.store.local._STILL", 0.1)
+    if act == "erase":
+        erase(town, nom="secretum")
+    else:
+        town.withdraw(1 if act == "withdraw one" else None)
+    assert town.holding(b"secretum") == []
+
+
+def test_gc_takes_what_killed_writers_left_when_it_is_old(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.deliver("un")
+    old, new = (tmp_path / f".odp/public/datasets/aides/.tmp-{n:016x}" for n in range(2))
+    old.write_bytes(b"dead")
+    new.write_bytes(b"perhaps not")
+    os.utime(old, (0, 0))
+    done = CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--yes"])
+    assert done.exit_code == 0, done.output
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_withdrawal_tells_of_other_versions_with_the_same_content(town: Town) -> None:
+    for names in (["un"], ["deux"]):
+        town.deliver(*names)
+    town.roll_back(1)
+    said = acts.Withdrawal.planned("aides", town.zones, 1, captures=False).said
+    assert "the same content stays in version 3" in said
+    assert len(acts.Withdrawal.planned("aides", town.zones, 2, captures=False).said) == len(said) - 1
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["erase", "aides", "--where", "id=1", "--where", "id=2"], "names a column twice"),
+        (["embargo", "aides", "--until", "0001-01-01"], "beyond the calendar"),
+        (["verify", "aydes"], "nothing of it was ever published"),
+        (["verify", "aides", "--sample", "-1"], None),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, command: list[str], told: str | None) -> None:
+    town = Town(tmp_path)
+    town.deliver("un")
+    act = [] if command[0] == "verify" else ["--as", town.who, "--because", "erreur"]
+    refused = CliRunner().invoke(app, [*command, *act, "--town", str(tmp_path)])
+    assert refused.exit_code != 0
+    if told:
+        assert isinstance(refused.exception, OdpError)
+        assert told in str(refused.exception)
+    else:
+        assert isinstance(refused.exception, SystemExit)  # typer's own words
+
+
 def test_what_gc_finishes_of_a_withdrawal_has_a_signed_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODP_SIGNATURE", signing.made())
     town = Town(tmp_path)
@@ -307,6 +380,8 @@ def test_what_gc_finishes_of_a_withdrawal_has_a_signed_proof(tmp_path: Path, mon
         town.withdraw(1)
     proof = tmp_path / ".odp/public/datasets/aides/versions/1/withdrawal-proof.json"
     assert not proof.exists()
+    dry = CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--json"]).stdout
+    assert [row["withdrawn, still there"] for row in json.loads(dry) if row["dataset"] == "aides"] == ["1"]
     done = CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--yes"])
     assert done.exit_code == 0, done.output
     assert proof.exists()

@@ -117,6 +117,7 @@ class Erasure:
             for release in versions:  # what came after shows the rows as removed
                 if release.previous in touched:
                     zones.store.forget_changes(release, act.because)
+            zones.store.backend.forget_dead(layout.home(self.dataset.id))
             for place in (layout.home(self.dataset.id), *layout.pages(self.dataset.id)):
                 zones.store.backend.forget_former(place)  # last, and each time: it may have been refused before
             return len(rewritten)

@@ -20,12 +20,16 @@ from odpipeline.store import Release, Tombstone
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """Of a whole dataset, or of one `number`; `versions` are those whose bytes go, `captures` how many deliveries."""
+    """Of a whole dataset, or of one `number`; `versions` are those whose bytes go, `captures` how many deliveries.
+
+    `alike` are other versions with the content of `number`, which stay.
+    """
 
     dataset: str
     number: int | None
     versions: tuple[Release, ...]
     captures: int
+    alike: tuple[int, ...] = ()
 
     @classmethod
     def planned(cls, dataset: str, zones: Zones, number: int | None, *, captures: bool) -> Withdrawal:
@@ -36,12 +40,16 @@ class Withdrawal:
         with located(dataset):
             gone = zones.store.tombstone(dataset)
             versions = zones.store.versions(dataset) if gone is None else []
+            every, alike = versions, list[int]()
             if number is not None:
                 versions = _one(versions, number, zones.store.tombstone(dataset, number))
             if not versions and gone is None and (number is None or zones.store.tombstone(dataset, number) is None):
                 raise OdpError("nothing of it was ever published", mend="look at the identifier: odp status")
+            if number is not None and versions:
+                twins = (one for one in every if one.content_hash == versions[0].content_hash)
+                alike = [one.version for one in twins if one.version != number]
         kept = len(zones.landing.every(dataset)) if captures else 0
-        return cls(dataset, number, tuple(versions), kept)
+        return cls(dataset, number, tuple(versions), kept, tuple(alike))
 
     @property
     def said(self) -> list[str]:
@@ -52,6 +60,8 @@ class Withdrawal:
             f"versions {named}: {len(files)} files, {sum(file.size_bytes for file in files)} bytes go for good",
             "the pages about them and the entry in the catalogue go",
         ]
+        if self.alike:
+            lines.append(f"the same content stays in version {', '.join(map(str, self.alike))}")
         if self.number is None:
             lines.append("the dataset is not published any more until it is readmitted")
         if self.captures:
@@ -134,10 +144,13 @@ class Readmission:
     def done(self, town: Town, zones: Zones, who: str, because: str) -> None:
         """Readmit; the decision is in the journal.
 
-        Raises: ApprovalRefused when it is not this person's to decide.
+        A withdrawal that was cut short is finished first.
+        Raises: ApprovalRefused when it is not this person's to decide; OdpError when something is left.
         """
         dataset = self.grave.dataset
-        with located(dataset):
+        with located(dataset), workplace(zones.work, dataset, zones.seal):
+            if zones.store.withdraw(self.grave)["still_there"]:  # cut short: what is left would be public again
+                raise OdpError("its withdrawal is not finished", mend=f"run odp withdraw {dataset} again")
             details = {"withdrawn_at": f"{self.grave.at:%Y-%m-%d}", "reason": self.grave.reason}
             recorded(zones, town, dataset, "readmission", who, because, details)
             zones.store.readmit(dataset)

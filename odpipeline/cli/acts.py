@@ -119,7 +119,11 @@ def erase(
     town: TownFolder = Path(),
 ) -> None:
     """Take rows, such as a person's, out of every public version and of every delivery to come."""
-    condition = dict(_split(one) for one in where)
+    pairs = [_split(one) for one in where]
+    condition = dict(pairs)
+    if len(condition) < len(pairs):
+        raise OdpError("--where names a column twice; all conditions have to hold in a row",
+                       mend="say the command once for each value")  # fmt: skip
     declared = read_town(town.resolve())
     zones = flow.Zones.of(declared)
     found = acts.declared(declared, zones, dataset)

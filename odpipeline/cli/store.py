@@ -29,7 +29,7 @@ _WRONG = 1
 def verify(
     dataset: Annotated[str | None, typer.Argument(help="Only this dataset; all by default.")] = None,
     sample: Annotated[
-        int | None, typer.Option(help="The current version and so many others of each dataset; all by default.")
+        int | None, typer.Option(min=0, help="The current version and so many others of each dataset; all by default.")
     ] = None,
     public: Annotated[
         str | None, typer.Option("--public", help="The address of a store that anybody may read; no town is needed.")
@@ -67,6 +67,8 @@ def verify(
     if public and not trusted and (keys := {name for one in found for name in one.keys}):
         typer.echo(f"signed by {', '.join(sorted(keys))}, as the store itself says: compare with the key that the town "
                    "names elsewhere, and give it with --key", err=True)  # fmt: skip
+    if dataset and not (found[0].versions or found[0].withdrawn) and found[0].sound:
+        raise OdpError("nothing of it was ever published", where=dataset, mend="look at the identifier: odp status")
     if not found:
         raise OdpError("there is no dataset to verify", mend="look at the address, or publish something first")
     raise typer.Exit(0 if all(one.sound for one in found) else _WRONG)
@@ -135,22 +137,25 @@ def gc(
         declared.dataset(dataset)  # says which there are
     for name in [dataset] if dataset else sorted(kept):
         surplus = retention.surplus(backend, name, kept[name], now, ZoneInfo(declared.timezone))
-        orphans = retention.orphans(backend, name, now)
+        orphans, unfinished = retention.orphans(backend, name, now), retention.unfinished(backend, name)
         rows.append({
             "dataset": name,
             "versions": ", ".join(str(release.version) for release in reversed(surplus)),
             "bytes": sum(file.size_bytes for release in surplus for file in release.files),
             "never public": ", ".join(map(str, orphans)),
+            "withdrawn, still there": ", ".join(str(grave.version) for grave in unfinished),
             "state": "removed" if yes else "would go",
         })  # fmt: skip
         if yes:
             for release in surplus:
                 retention.remove(backend, release, now)
-            for grave in retention.unfinished(backend, name):
+            for grave in unfinished:
                 store.withdraw(grave)  # with its signature, where the town has a key
             for number in orphans:
                 backend.purge(layout.version(name, number))
-    show([row for row in rows if row["versions"] or row["never public"] or as_json], as_json)
+            backend.forget_dead(layout.home(name), now - retention.OLD_ENOUGH)
+    shown = ("versions", "never public", "withdrawn, still there")
+    show([row for row in rows if any(row[name] for name in shown) or as_json], as_json)
     if not yes:
         print("nothing was done: say --yes to do it", file=sys.stderr)
 

@@ -103,5 +103,12 @@ class Backend(Reader, Protocol):
         Raises: StoreError.
         """
 
+    def forget_dead(self, folder: str, before: datetime | None = None) -> None:
+        """Remove what writers that died left unfinished below `folder`, which no reader sees.
+
+        Only what was last written `before`; without it all, once it is sure that nobody is writing it any more.
+        Raises: StoreError, also when somebody goes on writing.
+        """
+
     def written_at(self, key: str) -> datetime | None:
         """When the object `key` was last written, in UTC; None when it does not exist."""

@@ -155,6 +155,18 @@ class Bucket:
         """See `Backend.forget_former`: in a bucket with versions; of what was removed, its mark goes as well."""
         self._purge_versions(key, lambda one: bool(one["IsLatest"]))
 
+    def forget_dead(self, folder: str, before: datetime | None = None) -> None:
+        """See `Backend.forget_dead`: files that went up in parts, of which the last never came."""
+        with self._of_versions(folder) as client:
+            for page in client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._said.bucket, Prefix=f"{self._at(folder)}/"
+            ):
+                for one in page.get("Uploads", ()):
+                    if before is None or one["Initiated"] < before:
+                        client.abort_multipart_upload(
+                            Bucket=self._said.bucket, Key=one["Key"], UploadId=one["UploadId"]
+                        )
+
     def written_at(self, key: str) -> datetime | None:
         """See `Backend.written_at`."""
         with self._worded(key):
@@ -246,29 +258,22 @@ class Bucket:
 
         The marks of deletions go last: without its mark, a version that is still there would be public again.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
         at = self._at(key)
-        try:
-            with self._versioned() as client:
-                pages = client.get_paginator("list_object_versions").paginate(Bucket=self._said.bucket, Prefix=at)
-                versions, marks = [], []
-                for page in pages:
-                    versions += [one for one in page.get("Versions", ()) if not stays(one)]
-                    marks += page.get("DeleteMarkers", ())
-                for one in (*versions, *marks):
-                    if one["Key"] == at or one["Key"].startswith(f"{at}/"):
-                        client.delete_object(Bucket=self._said.bucket, Key=one["Key"], VersionId=one["VersionId"])
-        except (BotoCoreError, ClientError) as error:
-            raise StoreError(
-                f"old versions of the objects could not be removed ({type(error).__name__})",
-                where=key, mend="give the key the right to list and delete versions, then run the same command again",
-            ) from None  # fmt: skip
+        with self._of_versions(key) as client:
+            pages = client.get_paginator("list_object_versions").paginate(Bucket=self._said.bucket, Prefix=at)
+            versions, marks = [], []
+            for page in pages:
+                versions += [one for one in page.get("Versions", ()) if not stays(one)]
+                marks += page.get("DeleteMarkers", ())
+            for one in (*versions, *marks):
+                if one["Key"] == at or one["Key"].startswith(f"{at}/"):
+                    client.delete_object(Bucket=self._said.bucket, Key=one["Key"], VersionId=one["VersionId"])
 
     @contextmanager
-    def _versioned(self) -> Iterator[Any]:
-        """A client that knows of versions, which obstore does not."""
+    def _of_versions(self, key: str) -> Iterator[Any]:
+        """A client that knows of versions and of parts, which obstore does not; what it is refused, in our words."""
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
 
         credential = _credential(self._said)
         client = _session().create_client(
@@ -278,6 +283,12 @@ class Bucket:
         )  # fmt: skip
         try:
             yield client
+        except (BotoCoreError, ClientError) as error:
+            raise StoreError(
+                f"old versions of the objects could not be removed ({type(error).__name__})",
+                where=key, mend="give the key the right to list and delete versions and unfinished uploads, then "
+                "run the same command again",
+            ) from None  # fmt: skip
         finally:
             client.close()
 

@@ -15,9 +15,10 @@ import fcntl
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +29,9 @@ from odpipeline.store.measuring import Growing
 _CHUNK_BYTES = 1 << 18  # at a megabyte, each chunk is fresh memory: copying then takes six times the CPU
 _LONG_BYTES = 4 << 20
 """From here on a file is hashed by a second thread, right behind its writer."""
+_TEMPORARY = ".tmp-"
+_STILL, _PATIENCE = 5.0, 30.0
+"""Seconds: who has not written for so long is dead; how long one who writes is waited for."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -129,6 +133,18 @@ class LocalFolder:
     def forget_former(self, key: str) -> None:
         """See `Backend.forget_former`: a folder keeps none."""
 
+    def forget_dead(self, folder: str, before: datetime | None = None) -> None:
+        """See `Backend.forget_dead`: temporary files."""
+        with _said(folder, "removed"):
+            for left in self.place(folder).rglob(f"{_TEMPORARY}*"):
+                with suppress(FileNotFoundError):  # renamed, or removed by its writer
+                    if before is None:
+                        _dead(left)
+                    elif left.lstat().st_mtime >= before.timestamp():
+                        continue
+                    left.unlink()
+                    _synced(left.parent)
+
     def written_at(self, key: str) -> datetime | None:
         """See `Backend.written_at`."""
         with _said(key, "read"):
@@ -154,11 +170,23 @@ class LocalFolder:
             yield
 
 
+def _dead(temporary: Path) -> None:
+    """Wait until `temporary` has not been written to for a while.
+
+    Raises: FileNotFoundError when its writer is done; OSError when it goes on.
+    """
+    until = time.monotonic() + _PATIENCE
+    while time.time() - temporary.lstat().st_ctime < _STILL:  # a link to shared bytes has their other time
+        if time.monotonic() > until:
+            raise OSError(errno.EBUSY, "somebody is writing it")
+        time.sleep(0.02)
+
+
 @contextmanager
 def _aside(target: Path) -> Iterator[Path]:
     """A hidden name beside `target`, whose folder is made; removed at the end unless it was renamed."""
     _made(target.parent)
-    temporary = target.parent / f".tmp-{secrets.token_hex(8)}"
+    temporary = target.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
     try:
         yield temporary
     finally:

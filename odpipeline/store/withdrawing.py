@@ -44,6 +44,8 @@ def finish(backend: Backend, grave: Tombstone, signer: Signer | None) -> dict[st
     there = left(backend, grave)
     for key in there:
         backend.purge(key)
+    home = layout.home(grave.dataset)
+    backend.forget_dead(home if grave.version is None else layout.version(grave.dataset, grave.version))
     for key in _once(grave):
         backend.forget_former(key)
     written = json.loads(backend.read(proof_key) or b"{}")

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,30 @@ def test_a_discarded_object_is_gone_and_its_folder_stays(backend):
     assert backend.names("d/versions") == ["1"]
 
 
+def begun(backend: Backend) -> int:
+    """How many files are on their way below `a`."""
+    if isinstance(backend, LocalFolder):
+        return len(list(backend.place("a").rglob(".tmp-*")))
+    with backend._of_versions("a") as client:
+        listed = client.list_multipart_uploads(Bucket=backend._said.bucket, Prefix=backend._at("a"))
+    return len(listed.get("Uploads", ()))
+
+
+def test_what_dead_writers_left_goes_and_nothing_else(backend, monkeypatch):
+    monkeypatch.setattr("odpipeline.store.local._STILL", 0.1)
+    backend.put("a/versions/1/file", b"one")
+    if isinstance(backend, LocalFolder):
+        backend.place("a/versions/1/.tmp-00ff").write_bytes(b"part")
+    else:
+        with backend._of_versions("a") as client:
+            client.create_multipart_upload(Bucket=backend._said.bucket, Key=backend._at("a/versions/1/large"))
+    backend.forget_dead("a", datetime.now(UTC) - timedelta(days=1))
+    assert begun(backend) == 1
+    backend.forget_dead("a")
+    assert begun(backend) == 0
+    assert backend.read("a/versions/1/file") == b"one"
+
+
 @pytest.mark.parametrize("key", ["/etc/passwd", "a/../../b", "..", ""])
 def test_a_key_never_leaves_the_store(backend, key):
     with pytest.raises(StoreError, match="a key stays below the store's folder"):
@@ -157,3 +182,30 @@ def test_a_refusal_of_the_system_names_the_key_and_the_remedy(tmp_path):
         LocalFolder(tmp_path).put("a/b", b"one")
     assert str(caught.value).startswith("a/b: it cannot be written (")
     assert str(caught.value).endswith("look at the store's disk, and at the owner and rights of its folders")
+
+
+def test_who_is_writing_is_waited_for_and_who_died_just_now_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("odpipeline.store.local._STILL", 0.3)
+    backend = LocalFolder(tmp_path / "store")
+    backend.put("a/file", b"one")
+    left = tmp_path / "store/a/.tmp-00ff"
+    left.write_bytes(b"a writer that was killed in this instant")
+    backend.forget_dead("a")
+    assert not left.exists()
+    left.write_bytes(b"a writer that is done in a moment")
+    done = threading.Timer(0.1, left.rename, [tmp_path / "store/a/other"])
+    done.start()
+    backend.forget_dead("a")
+    done.join()
+    assert backend.names("a") == ["file", "other"]
+
+
+def test_nothing_is_taken_from_a_writer_that_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("odpipeline.store.local._PATIENCE", 0.2)
+    backend = LocalFolder(tmp_path / "store")
+    backend.put("a/file", b"one")
+    left = tmp_path / "store/a/.tmp-00ff"
+    left.write_bytes(b"at work")
+    with pytest.raises(StoreError):
+        backend.forget_dead("a")
+    assert left.exists()

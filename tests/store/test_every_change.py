@@ -59,6 +59,12 @@ def publish(staged: Staged, folder: Path) -> Release:
     return store_at(folder).publish(staged, yes(staged))
 
 
+@pytest.fixture(autouse=True)
+def _nobody_else_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was killed is dead at once, and not waited for."""
+    monkeypatch.setattr("odpipeline.store.local._STILL", 0)
+
+
 @pytest.fixture
 def contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Staged]:
     """Four releases of one dataset in several formats, which a signing town publishes."""
