@@ -554,6 +554,38 @@ def test_no_rollback_brings_back_what_an_erasure_that_was_cut_short_left(town: T
     assert town.roll_back(1).rows == 2
 
 
+@pytest.mark.parametrize("right", [("un", "deux"), ("un", "autre")], ids=["current holds the row", "it does not"])
+def test_what_was_rolled_back_stays_refused_without_the_rows_that_were_erased(
+    town: Town, right: tuple[str, ...]
+) -> None:
+    town.deliver(*right)
+    wrong = town.deliver("un", "deux", "faux")
+    assert isinstance(wrong, Release)
+    town.roll_back(1)
+    erase(town, nom="deux")
+    again = town.run()
+    assert isinstance(again, Verdict)
+    assert again.reasons[0].startswith("this content was rolled back")
+    erase(town, nom="un")
+    twice = town.run()
+    assert isinstance(twice, Verdict)
+    assert twice.reasons[0].startswith("this content was rolled back")
+    assert town.flaws == []
+    town.zones.journal.accept("aides", twice.content_hash, who="moi", because="c’était juste")
+    assert isinstance(town.run(), Release)
+
+
+def test_what_was_rolled_back_and_is_the_current_content_without_a_row_is_refused_no_more(town: Town) -> None:
+    town.deliver("un", "deux")
+    town.deliver("un", "deux", "faux")
+    town.roll_back(1)
+    erase(town, nom="faux")
+    same = town.run()
+    assert isinstance(same, Release)
+    assert same.version == 3
+    assert town.flaws == []
+
+
 def test_erasures_of_before_are_still_known(town: Town) -> None:
     town.deliver("un", "deux")
     folder = town.root / ".odp/private/erasures"

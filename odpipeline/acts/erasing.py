@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from odpipeline.errors import OdpError, located
 from odpipeline.flow import Zones
 from odpipeline.landing.erasures import Kept
 from odpipeline.landing.workplace import workplace
-from odpipeline.store import Release, layout, retention, rewriting
+from odpipeline.store import Release, layout, releases, retention, rewriting
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class Erasure:
                 details["only_published"] = True
             act = recorded(zones, town, self.dataset.id, "erasure", who, because, details)
             zones.waiting.drop(self.dataset.id)  # first: nobody can say yes to it any more
+            _refuse_as_before(zones, versions, rewritten, act.because)  # before deliveries come without the rows
             if not self.only_published:
                 kept = Kept(self.condition, privacy.spoken_as(self.dataset, self.condition))
                 zones.erasures.add(self.dataset.id, kept)
@@ -129,6 +130,20 @@ class Erasure:
         files = zones.store.fetched(release, folder / f"{release.version}")
         target = folder / f"without-{release.version}"
         return rewriting.without(release, files, [self.condition], self.dataset, target, zones.duck)
+
+
+def _refuse_as_before(zones: Zones, versions: list[Release], rewritten: list[rewriting.Rewritten], why: str) -> None:
+    """What was rolled back comes without the rows from now on, and so with another hash: that is refused as well."""
+    current, public = versions[0], versions[0].content_hash
+    without = [(one.release.content_hash, one.content_hash) for one in rewritten]
+    without += [(then.content_hash, one.content_hash) for one in versions for then in one.erasures]
+    known, before = list(current.undone), 0
+    while len(known) > before:  # rows may have been erased from it more than once
+        before = len(known)
+        known += dict.fromkeys(now for then, now in without if then in known and now not in known)
+    shown = next((now for then, now in without if then == public), public)  # is no more what was rolled back
+    if (undone := tuple(one for one in known if one != shown)) != current.undone:
+        zones.store.amend(current, replace(releases.manifest(current), undone=undone), why)
 
 
 def lift(

@@ -250,8 +250,7 @@ class Store:
             self._backend.put(key(file.name), rewritten.folder / file.name)
         for name in {file.name for file in release.files} - {file.name for file in rewritten.files}:
             self._backend.purge(key(name))
-        self._amend(release, manifest, reason)
-        self._realias(release)
+        self.amend(release, manifest, reason)
 
     def forget_changes(self, release: Release, reason: str) -> None:
         """Take what changed since the version before out of `release`: it shows rows that are to be forgotten.
@@ -262,7 +261,7 @@ class Store:
         shown = {layout.CHANGES, layout.CHANGED_ROWS}
         kept = tuple(file for file in release.files if file.name not in shown)
         if len(kept) < len(release.files):
-            self._amend(release, replace(releases.manifest(release), files=kept), reason)
+            self.amend(release, replace(releases.manifest(release), files=kept), reason)
         for name in shown & set(self._backend.names(layout.version(release.dataset, release.version))):
             self._backend.purge(layout.version(release.dataset, release.version, name))
         self._realias(release)
@@ -273,8 +272,8 @@ class Store:
         if self._backend.aliased(latest := layout.latest(release.dataset)) == folder:
             self._backend.alias(latest, folder)
 
-    def _amend(self, release: Release, manifest: Manifest, reason: str) -> None:
-        """Put `manifest` in the place of that of `release`."""
+    def amend(self, release: Release, manifest: Manifest, reason: str) -> None:
+        """Put `manifest` in the place of that of `release`. May be repeated; raises StoreError."""
         key = partial(layout.version, release.dataset, release.version)
         if (signature := self._signature(manifest)) is not None:
             self._backend.put(key(layout.SIGNATURE), signature)
@@ -286,6 +285,7 @@ class Store:
         log = layout.changelog(release.dataset)
         self._backend.put(log, changelog.acted(self._backend.read(log) or b"", line))
         self._backend.put(key(layout.RELEASE), content)
+        self._realias(release)
 
     def follow(self, dataset_id: str) -> None:
         """Bring the changelog and `latest` to the pointer, after an act that may have been cut short before.
