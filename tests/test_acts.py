@@ -21,7 +21,7 @@ from odpipeline.cli import app
 from odpipeline.declaration import read_town
 from odpipeline.errors import ApprovalRefused, OdpError, StoreError
 from odpipeline.landing.erasures import Kept
-from odpipeline.store import Release, signing
+from odpipeline.store import Release, retention, signing
 from odpipeline.store.verifying import verify
 from odpipeline.verdict import Verdict
 from tests.towns import write_town
@@ -583,6 +583,22 @@ def test_what_was_rolled_back_and_is_the_current_content_without_a_row_is_refuse
     same = town.run()
     assert isinstance(same, Release)
     assert same.version == 3
+    assert town.flaws == []
+
+
+@pytest.mark.parametrize("kept", [{"nom": "secretum"}, {"id": "1", "nom": "secretum"}])
+def test_erased_rows_are_in_no_list_of_changes_since_a_version_that_went(town: Town, kept: dict[str, str]) -> None:
+    for names in (("un", "deux"), ("un", "secretum"), ("un", "deux", "trois"), ("un", "deux")):
+        town.deliver(*names)
+    second = town.zones.store.version("aides", 2)
+    retention.remove(town.zones.store.backend, second, datetime.now(UTC))
+    changed = ".odp/public/datasets/aides/versions/{}/changes.parquet"
+    assert town.holding(b"secretum") == [changed.format(3)]
+    planned = acts.Erasure.planned(town.dataset, town.zones, kept)
+    assert planned.said[0] == "version 3: the list of what changed, which has such rows, goes"
+    erase(town, **kept)
+    assert town.holding(b"secretum") == []
+    assert (town.root / changed.format(4)).exists()
     assert town.flaws == []
 
 

@@ -28,13 +28,15 @@ from odpipeline.store import Release, layout, releases, retention, rewriting
 class Erasure:
     """The rows of `dataset` in which every column of `condition` has its value; `held` maps versions to how many.
 
-    `damaged` are versions whose rewriting was cut short. With `only_published`, deliveries are left as they are.
+    `damaged` are versions whose rewriting was cut short, `showing` those whose list of changes has such rows of a
+    version that is there no more. With `only_published`, deliveries are left as they are.
     """
 
     dataset: Dataset
     condition: Mapping[str, str]
     held: dict[int, int]
     damaged: tuple[int, ...]
+    showing: tuple[int, ...]
     only_published: bool
 
     @classmethod
@@ -60,20 +62,24 @@ class Erasure:
                     mend="name them by columns that stay, such as a stable key; or have them taken out of the source "
                     "first, and say --only-published for the values of each version",
                 )
-            held, damaged = {}, []
+            held, damaged, showing = {}, [], []
+            there = {release.version for release in versions}
             for release in versions:
                 files = zones.store.fetched(release, folder / f"{release.version}")
                 parquet = files / f"{dataset.id}.parquet"
                 held[release.version] = rewriting.matching(parquet, release.columns, [condition], zones.duck)
                 if not all(_same(files / file.name, file.sha256) for file in release.files):
                     damaged.append(release.version)
-        return cls(dataset, dict(condition), held, tuple(damaged), only_published)
+                if release.previous not in there and _shown(release, files, condition, zones):
+                    showing.append(release.version)
+        return cls(dataset, dict(condition), held, tuple(damaged), tuple(showing), only_published)
 
     @property
     def said(self) -> list[str]:
         """What would change, a line each; no value."""
         lines = [f"version {number}: {rows} rows go" for number, rows in self.held.items() if rows]
         lines += [f"version {number}: an erasure that was cut short is finished" for number in self.damaged]
+        lines += [f"version {number}: the list of what changed, which has such rows, goes" for number in self.showing]
         after = "such rows are taken out of every delivery from then on; captures stay as long as their retention says"
         if self.only_published:
             after = "deliveries are published as they come: such rows come back unless the source has them no more"
@@ -116,7 +122,7 @@ class Erasure:
             versions = zones.store.versions(self.dataset.id)
             touched = {one.version for one in versions if one.erasures}  # now, and in one that was cut short
             for release in versions:  # what came after shows the rows as removed
-                if release.previous in touched:
+                if release.previous in touched or release.version in self.showing:
                     zones.store.forget_changes(release, act.because)
             zones.store.backend.forget_dead(layout.home(self.dataset.id))
             for place in (layout.home(self.dataset.id), *layout.pages(self.dataset.id)):
@@ -166,6 +172,14 @@ def lift(
         "such rows are published again with the next delivery that is another (at once: odp replay --publish); the "
         "versions stay without them"
     )
+
+
+def _shown(release: Release, files: Path, condition: Mapping[str, str], zones: Zones) -> bool:
+    """Whether the changed rows of `release` may be those that are meant."""
+    if all(file.name != layout.CHANGED_ROWS for file in release.files):
+        return False
+    changed = files / layout.CHANGED_ROWS
+    return not changed.is_file() or rewriting.may_match(changed, condition, zones.duck)
 
 
 def _same(path: Path, sha256: str) -> bool:

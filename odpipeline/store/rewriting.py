@@ -40,6 +40,15 @@ def matching(parquet: Path, columns: Sequence[str], conditions: Sequence[Conditi
     return int(found[0]) if found else 0
 
 
+def may_match(parquet: Path, condition: Condition, duck: DuckSettings) -> bool:
+    """Whether a row of `parquet` may be meant, which may lack columns of `condition`: those that it has decide."""
+    with connect(duck) as connection:
+        found = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(parquet)})").fetchall()
+    names = [str(name) for name, *_ in found]
+    told = {name: value for name, value in condition.items() if name in names}
+    return not told or matching(parquet, names, [told], duck) > 0
+
+
 def without(
     release: Release, files: Path, conditions: Sequence[Condition], dataset: Dataset, folder: Path, duck: DuckSettings
 ) -> Rewritten:
