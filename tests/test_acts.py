@@ -196,6 +196,54 @@ def test_a_withdrawn_dataset_comes_back_by_decision_only_and_its_numbers_go_on(t
         acts.Readmission.planned("aides", town.zones).done(town.town, town.zones, town.who, "encore")
 
 
+class _Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def cut_short(town: Town, monkeypatch: pytest.MonkeyPatch, after: int, **said: Any) -> None:
+    """Withdraw, and be killed when `after` objects are gone."""
+    backend, gone = town.zones.store.backend, 0
+    purge = backend.purge
+
+    def until(key: str) -> None:
+        nonlocal gone
+        if gone == after:
+            raise _Killed
+        gone += 1
+        purge(key)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backend, "purge", until)
+        with pytest.raises(_Killed):
+            town.withdraw(**said)
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_withdrawal_that_was_cut_short_is_whole_before_it_is_readmitted(
+    town: Town, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    town.deliver("un", "secretum")
+    town.deliver("un", "deux")
+    cut_short(town, monkeypatch, after)
+    acts.Readmission.planned("aides", town.zones).done(town.town, town.zones, town.who, "arrêté du 3 mars")
+    assert town.holding(b"secretum") == []
+    assert town.zones.store.current("aides") is None
+    back = town.run()
+    assert isinstance(back, Release)
+    assert (back.version, back.previous) == (3, None)
+    assert town.flaws == []
+
+
+def test_no_readmission_while_captures_that_were_to_go_are_there(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.deliver("un", "secretum")
+    cut_short(town, monkeypatch, 1, captures=True)
+    with pytest.raises(OdpError, match="was cut short, and its captures were to go as well"):
+        acts.Readmission.planned("aides", town.zones)
+    town.withdraw(captures=True)
+    acts.Readmission.planned("aides", town.zones).done(town.town, town.zones, town.who, "arrêté du 3 mars")
+    assert town.holding(b"secretum", ".odp/private/captures") == []
+
+
 def test_one_version_is_withdrawn_and_the_history_goes_over_it(town: Town) -> None:
     for name in ("un", "secretum", "trois"):
         town.deliver("zéro", name)

@@ -6,6 +6,7 @@ The dataset cannot come back before somebody decides it and says why (`Readmissi
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +15,11 @@ from odpipeline.acts.recording import as_planned, recorded
 from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, located
 from odpipeline.flow import Zones
+from odpipeline.journal import Act
 from odpipeline.landing.workplace import workplace
 from odpipeline.store import Release, Tombstone
+
+_ACT, _PROOF = "withdrawal", "withdrawal proof"
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Withdrawal:
                 as_planned(self.dataset, now, {release.version for release in self.versions})
             hashes = {str(release.version): release.content_hash for release in self.versions}
             details = {"version": self.number, "versions": hashes, "legal_basis": basis, "captures": captures}
-            act = recorded(zones, town, self.dataset, "withdrawal", who, because, details)
+            act = recorded(zones, town, self.dataset, _ACT, who, because, details)
             grave = zones.store.tombstone(self.dataset, self.number) or self._tombstone(act.because, basis)
             if self.number is not None:
                 for release in zones.store.versions(self.dataset):  # the one after it shows what changed from it
@@ -96,12 +100,8 @@ class Withdrawal:
                 for left in folder.iterdir():
                     if left.name != ".lock":
                         shutil.rmtree(left) if left.is_dir() else left.unlink()
-            zones.journal.act(replace(act, act="withdrawal proof", at=datetime.now(UTC), details=proof))
-            if proof["still_there"]:
-                raise OdpError(
-                    f"{len(proof['still_there'])} objects are still there after the withdrawal",
-                    mend="look at the rights of the store, then run the same command again",
-                )
+            zones.journal.act(replace(act, act=_PROOF, at=datetime.now(UTC), details=proof))
+            _complete(proof)
             return proof
 
     def _tombstone(self, because: str, basis: str | None) -> Tombstone:
@@ -129,11 +129,17 @@ class Readmission:
     def planned(cls, dataset: str, zones: Zones) -> Readmission:
         """The readmission of `dataset`.
 
-        Raises: OdpError when it was not withdrawn.
+        Raises: OdpError when it was not withdrawn, or not yet whole.
         """
         with located(dataset):
             if (grave := zones.store.tombstone(dataset)) is None:
                 raise OdpError("it was not withdrawn", mend="publish it: odp run")
+            said = [act for act in zones.journal.acts(dataset) if act.act in (_ACT, _PROOF) and _whole(act)]
+            if said and said[0].act == _ACT and said[0].details.get("captures"):
+                raise OdpError(
+                    "its withdrawal was cut short, and its captures were to go as well",
+                    mend=f"finish it first, by the same command: odp withdraw {dataset} --captures",
+                )
         return cls(grave)
 
     @property
@@ -142,18 +148,28 @@ class Readmission:
         return ["the tombstone goes; the next run publishes the dataset, with the numbers going on"]
 
     def done(self, town: Town, zones: Zones, who: str, because: str) -> None:
-        """Readmit; the decision is in the journal.
+        """Readmit; the decision is in the journal. A withdrawal that was cut short is finished first.
 
-        A withdrawal that was cut short is finished first.
-        Raises: ApprovalRefused when it is not this person's to decide; OdpError when something is left.
+        Raises: ApprovalRefused when it is not this person's to decide, OdpError when a copy could not be removed.
         """
         dataset = self.grave.dataset
         with located(dataset), workplace(zones.work, dataset, zones.seal):
-            if zones.store.withdraw(self.grave)["still_there"]:  # cut short: what is left would be public again
-                raise OdpError("its withdrawal is not finished", mend=f"run odp withdraw {dataset} again")
             details = {"withdrawn_at": f"{self.grave.at:%Y-%m-%d}", "reason": self.grave.reason}
             recorded(zones, town, dataset, "readmission", who, because, details)
+            _complete(zones.store.withdraw(self.grave))
             zones.store.readmit(dataset)
+
+
+def _complete(proof: Mapping[str, Any]) -> None:
+    if proof["still_there"]:
+        raise OdpError(
+            f"{len(proof['still_there'])} objects are still there after the withdrawal",
+            mend="look at the rights of the store, then run the same command again",
+        )
+
+
+def _whole(act: Act) -> bool:
+    return act.details.get("version") is None
 
 
 def _one(versions: list[Release], number: int, grave: Tombstone | None) -> list[Release]:
