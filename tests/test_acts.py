@@ -505,7 +505,7 @@ def test_erased_rows_are_in_no_version_and_do_not_come_back(town: Town) -> None:
     assert fresh.rows == 3
     assert town.holding(b"secretum") == []
     [act] = town.zones.journal.acts("aides", "erasure")
-    assert act.details == {"columns": ["id"], "versions": {"1": 1, "2": 1}}
+    assert (act.details["columns"], act.details["versions"]) == (["id"], {"1": 1, "2": 1})
 
 
 def about_persons(town: Town, role: str) -> None:
@@ -648,6 +648,24 @@ def test_erased_rows_are_in_no_list_of_changes_since_a_version_that_went(town: T
     assert town.holding(b"secretum") == []
     assert (town.root / changed.format(4)).exists()
     assert town.flaws == []
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["the first", "a second"])
+@pytest.mark.parametrize("name", ["aides.parquet", "datapackage.json"])
+def test_no_erasure_vouches_for_what_somebody_else_has_written(town: Town, name: str, earlier: bool) -> None:
+    first = town.deliver("un", "deux")
+    town.deliver("un", "deux", "trois")
+    assert isinstance(first, Release)
+    if earlier:
+        erase(town, id="1")
+    file = first.folder / name
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(StoreError, match="nor those of an erasure that was cut short; restore it from a backup"):
+        acts.Erasure.planned(town.dataset, town.zones, {"id": "0"})
+    file.unlink()
+    with pytest.raises(StoreError, match="nor those of an erasure that was cut short"):
+        acts.Erasure.planned(town.dataset, town.zones, {"id": "0"})
 
 
 def test_erasures_of_before_are_still_known(town: Town) -> None:

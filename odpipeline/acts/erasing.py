@@ -8,7 +8,7 @@ is kept as a condition in the private zone, and taken out of every delivery from
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from odpipeline import privacy
 from odpipeline.acts.recording import as_planned, recorded
 from odpipeline.declaration.dataset import Dataset
 from odpipeline.declaration.town import Town
-from odpipeline.errors import OdpError, located
+from odpipeline.errors import OdpError, StoreError, located
 from odpipeline.flow import Zones
 from odpipeline.landing.erasures import Kept
 from odpipeline.landing.workplace import workplace
-from odpipeline.store import Release, layout, releases, retention, rewriting
+from odpipeline.store import Release, copying, layout, releases, retention, rewriting
+from odpipeline.store.releases import StoredFile
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Erasure:
         """What would be erased.
 
         Raises: OdpError when nothing is meant, a column is not published, or its values are others in each release, so
-        that the rows of the next delivery could not be told by them.
+        that the rows of the next delivery could not be told by them; StoreError when a version is not what was
+        published, nor what an erasure that was cut short has made of it.
         """
         with located(dataset.id), workplace(zones.work, dataset.id, zones.seal) as folder:
             versions = zones.store.versions(dataset.id)
@@ -65,11 +67,11 @@ class Erasure:
             held, damaged, showing = {}, [], []
             there = {release.version for release in versions}
             for release in versions:
-                files = zones.store.fetched(release, folder / f"{release.version}")
+                files = _files(zones, release, folder)
+                if _cut_short(zones, release, files):
+                    damaged.append(release.version)
                 parquet = files / f"{dataset.id}.parquet"
                 held[release.version] = rewriting.matching(parquet, release.columns, [condition], zones.duck)
-                if not all(_same(files / file.name, file.sha256) for file in release.files):
-                    damaged.append(release.version)
                 if release.previous not in there and _shown(release, files, condition, zones):
                     showing.append(release.version)
         return cls(dataset, dict(condition), held, tuple(damaged), tuple(showing), only_published)
@@ -100,7 +102,8 @@ class Erasure:
             concerned = [one for one in versions if self._concerns(one)]
             rewritten = [self._without(zones, release, folder) for release in concerned]  # all, or nothing is changed
             details: dict[str, Any] = {
-                "columns": sorted(self.condition), "versions": {str(k): v for k, v in self.held.items() if v}
+                "columns": sorted(self.condition), "versions": {str(k): v for k, v in self.held.items() if v},
+                "becomes": {str(one.release.version): _sources(one.release, one.files) for one in rewritten},
             }  # fmt: skip
             if self.only_published:
                 details["only_published"] = True
@@ -133,7 +136,7 @@ class Erasure:
         return bool(self.held.get(release.version)) or release.version in self.damaged
 
     def _without(self, zones: Zones, release: Release, folder: Path) -> rewriting.Rewritten:
-        files = zones.store.fetched(release, folder / f"{release.version}")
+        files = _files(zones, release, folder)
         target = folder / f"without-{release.version}"
         return rewriting.without(release, files, [self.condition], self.dataset, target, zones.duck)
 
@@ -182,8 +185,40 @@ def _shown(release: Release, files: Path, condition: Mapping[str, str], zones: Z
     return not changed.is_file() or rewriting.may_match(changed, condition, zones.duck)
 
 
-def _same(path: Path, sha256: str) -> bool:
-    if not path.is_file():
+def _files(zones: Zones, release: Release, folder: Path) -> Path:
+    """A folder with the files of `release` as they are, also where a rewriting was cut short."""
+    if not zones.store.elsewhere:
+        return release.folder
+    return copying.as_they_are(zones.store.backend, release, folder / f"{release.version}")
+
+
+def _sources(release: Release, files: Iterable[StoredFile]) -> dict[str, str]:
+    """Of what a version is written again: the files, with their hashes, in which rows and description are read."""
+    names = (f"{release.dataset}.parquet", layout.PACKAGE)
+    return {file.name: file.sha256 for file in files if file.name in names}
+
+
+def _cut_short(zones: Zones, release: Release, files: Path) -> bool:
+    """Whether `files` are not as published, because an erasure was cut short: the journal says what it made of them.
+
+    Raises: StoreError when anything else was done to what they would be written again from.
+    """
+    now = {file.name: _sha256(files / file.name) for file in release.files}
+    if all(now[file.name] == file.sha256 for file in release.files):
         return False
+    made = [act.details.get("becomes", {}) for act in zones.journal.acts(release.dataset, "erasure")]
+    for name, published in _sources(release, release.files).items():
+        if now[name] not in (published, *(one.get(str(release.version), {}).get(name, "") for one in made)):
+            raise StoreError(
+                "its bytes are not those that were published, nor those of an erasure that was cut short",
+                where=layout.version(release.dataset, release.version, name),
+                mend="restore it from a backup of the store, then run the same command again",
+            )
+    return True
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
     with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -38,6 +38,20 @@ def copied(backend: Backend, release: Release, file: StoredFile, folder: Path) -
         aside.unlink(missing_ok=True)
 
 
+def as_they_are(backend: Backend, release: Release, folder: Path) -> Path:
+    """`folder` with the files of `release` as they are now, whatever was published; what is missing is missing there.
+
+    Raises: StoreError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in release.files:
+        chunks = backend.chunks(layout.version(release.dataset, release.version, file.name))
+        if chunks is not None:
+            with (folder / file.name).open("wb") as copy:
+                copy.writelines(chunks)
+    return folder
+
+
 def mirrored(backend: Backend, key: str, root: Path) -> None:
     """Bring the object `key` below `root`; what is gone there goes here too. Hidden names are left alone.
 

@@ -17,6 +17,7 @@ from odpipeline.declaration import read_town
 from odpipeline.errors import StoreError
 from odpipeline.store import layout
 from odpipeline.store.bucket import Bucket
+from odpipeline.store.verifying import verify
 from tests.s3_server import KEY, SECRET, S3Server
 from tests.towns import write_town
 
@@ -81,6 +82,36 @@ def test_erased_rows_are_in_no_old_version_of_an_object(ville: Ville, client: An
     planned = acts.Erasure.planned(ville.dataset, ville.zones, {"piscine": "Secretum"})
     planned.done(ville.town, ville.zones, ville.town.contact, "demande")
     assert holding(client, prefix, b"Secretum") == []
+
+
+class _Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("after", [1, 3, 8])
+def test_an_erasure_that_was_cut_short_is_finished(
+    ville: Ville, client: Any, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    for names in ([*NAMES, "Secretum"], [*NAMES, "Secretum", "Autre"], NAMES):
+        ville.run(names)
+    said = ville.town, ville.zones, ville.town.contact, "demande"
+    backend, done = ville.zones.store.backend, 0
+    put = Bucket.put
+
+    def until(bucket: Bucket, key: str, content: Any) -> None:
+        nonlocal done
+        if done == after:
+            raise _Killed
+        done += 1
+        put(bucket, key, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "put", until)
+        with pytest.raises(_Killed):
+            acts.Erasure.planned(ville.dataset, ville.zones, {"piscine": "Secretum"}).done(*said)
+    acts.Erasure.planned(ville.dataset, ville.zones, {"piscine": "Secretum"}).done(*said)
+    assert holding(client, f"{ville.town.store.prefix}/", b"Secretum") == []
+    assert verify(backend, "piscines", listed=backend).flaws == []
 
 
 def test_a_version_that_is_withdrawn_is_in_no_old_copy_of_latest(ville: Ville, client: Any) -> None:
