@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from odpipeline.errors import StoreError
 from odpipeline.store import layout
+from odpipeline.store.backend import Backend, Changed
 
 if TYPE_CHECKING:
     from odpipeline.store.releases import Release
 
+_TRIES = 100
+
 
 def logged(content: bytes) -> tuple[bytes, int]:
-    """The changelog as far as it can be kept, and the last version in it; all is made anew when it cannot be read."""
-    lines = content.splitlines()
+    """The changelog as far as it can be kept, and the last version in it; all is made anew when it cannot be read.
+
+    A line about an act on one version names that version, which is mostly an older one.
+    """
     try:
-        return content, int(json.loads(lines[-1])["version"]) if lines else 0
+        for line in reversed(content.splitlines()):
+            said = json.loads(line)
+            if "act" not in said or said.get("whole"):
+                return content, int(said["version"])
     except (ValueError, KeyError, TypeError):
         return b"", 0
+    return content, 0
+
+
+def rewrite(backend: Backend, dataset: str, longer: Callable[[bytes], bytes]) -> None:
+    """Make of the changelog of `dataset` what `longer` makes of it; no line of somebody else is lost meanwhile.
+
+    Raises: StoreError.
+    """
+    key = layout.changelog(dataset)
+    for _ in range(_TRIES):
+        read = backend.read(key)
+        content = longer(read or b"")
+        if content == (read or b""):
+            return
+        with suppress(Changed):
+            backend.swap(key, content, read)
+            return
+    raise StoreError("others write the changelog all the time", where=key, mend="run again once they have ended")
 
 
 def grown(content: bytes, versions: Iterable[tuple[Release, str]]) -> bytes:

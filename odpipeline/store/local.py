@@ -122,7 +122,7 @@ class LocalFolder:
         with _said(key, "removed"):
             place = self.place(key)
             if place.is_symlink() or place.is_file():
-                place.unlink()
+                place.unlink(missing_ok=True)  # somebody else may be taking it away as well
                 _synced(place.parent)
             elif place.is_dir():
                 for folder, _, names in os.walk(place, topdown=False):

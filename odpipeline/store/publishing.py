@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
@@ -164,7 +164,7 @@ class Store:
         if (release := self.current(dataset_id)) is not None:
             versions = list(reversed(list(releases.history(self._backend, release))))
             lines = changelog.grown(b"", ((one, self._manifest_sha256(one)) for one in versions))
-            self._backend.put(layout.changelog(dataset_id), lines)
+            changelog.rewrite(self._backend, dataset_id, lambda _: lines)
             self._backend.alias(layout.latest(dataset_id), layout.version(dataset_id, release.version))
 
     @property
@@ -282,8 +282,7 @@ class Store:
             "act": "erasure", "version": release.version, "at": _spelt(datetime.now(UTC)), "reason": reason,
             "content_hash": manifest.content_hash, "manifest_sha256": hashlib.sha256(content).hexdigest(),
         }  # fmt: skip
-        log = layout.changelog(release.dataset)
-        self._backend.put(log, changelog.acted(self._backend.read(log) or b"", line))
+        changelog.rewrite(self._backend, release.dataset, partial(changelog.acted, line=line))
         self._backend.put(key(layout.RELEASE), content)
         self._realias(release)
 
@@ -412,16 +411,15 @@ class Store:
 
     def _log(self, release: Release) -> None:
         """Append to the changelog the versions that it lacks."""
-        key = layout.changelog(release.dataset)
-        kept, last = changelog.logged(self._backend.read(key) or b"")
-        missing: list[Release] = []
-        for version in releases.history(self._backend, release):
-            if version.version <= last:
-                break
-            missing.insert(0, version)
-        if missing:
+
+        def longer(content: bytes) -> bytes:
+            kept, last = changelog.logged(content)
+            newer = takewhile(lambda one: one.version > last, releases.history(self._backend, release))
+            missing = list(newer)[::-1]
             hashes = [self._manifest_sha256(version) for version in missing]
-            self._backend.put(key, changelog.grown(kept, zip(missing, hashes, strict=True)))
+            return changelog.grown(kept, zip(missing, hashes, strict=True)) if missing else content
+
+        changelog.rewrite(self._backend, release.dataset, longer)
 
     def _manifest_sha256(self, release: Release) -> str:
         key = layout.version(release.dataset, release.version, layout.RELEASE)

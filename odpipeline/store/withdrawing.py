@@ -102,7 +102,6 @@ def _there(backend: Backend, keys: list[str]) -> list[str]:
 
 def _log(backend: Backend, grave: Tombstone) -> None:
     """The line of the act in the changelog, once."""
-    key = layout.changelog(grave.dataset)
     line = {
         "act": grave.kind,
         "whole": grave.version is None,
@@ -110,10 +109,13 @@ def _log(backend: Backend, grave: Tombstone) -> None:
         "at": _stamp(grave.at),
         "reason": grave.reason,
     }
-    content = backend.read(key) or b""
     said = {name: line[name] for name in ("act", "version", "at")}
-    if not any(said.items() <= json.loads(one).items() for one in content.splitlines()):
-        backend.put(key, changelog.acted(content, line))
+
+    def once(content: bytes) -> bytes:
+        known = any(said.items() <= json.loads(one).items() for one in content.splitlines())
+        return content if known else changelog.acted(content, line)
+
+    changelog.rewrite(backend, grave.dataset, once)
 
 
 def _stamp(moment: datetime) -> str:

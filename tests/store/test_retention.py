@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,6 +100,8 @@ def test_what_goes_leaves_its_number_and_the_history_goes_over_it(four: Store, t
     assert published(four, tmp_path / "new", parkings(places=9)).version == 5
     assert published(four, tmp_path / "newer", parkings(places=8)).version == 6
     collect(four)
+    lines = map(json.loads, (four.root / "datasets/parkings/changelog.jsonl").read_bytes().splitlines())
+    assert [line["version"] for line in lines if "act" not in line] == [1, 2, 3, 4, 5, 6]
     assert [release.version for release in four.versions("parkings")] == [6, 5]
 
 
