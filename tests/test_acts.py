@@ -668,6 +668,29 @@ def test_no_erasure_vouches_for_what_somebody_else_has_written(town: Town, name:
         acts.Erasure.planned(town.dataset, town.zones, {"id": "0"})
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ("name: nom", "name: prenom", "version 1 has no column prenom: its rows cannot be told and stay"),
+        ("id, type: integer", "id, type: number", "version 1 publishes id as another type: if such rows are in it"),
+    ],
+)
+def test_an_erasure_says_of_which_versions_it_cannot_tell_the_rows(town: Town, was: str, now: str, told: str) -> None:
+    town.deliver("un", "secretum")
+    (town.root / "assets/sports/aides.yaml").write_text(DECLARED.replace(was, now))
+    town.town = read_town(town.root)
+    delivery = town.root / "depot/aides.csv"
+    delivery.write_text(delivery.read_text().replace("nom", now[6:] if "name" in now else "nom"))
+    refused = town.run()
+    assert isinstance(refused, Verdict)
+    town.zones.journal.accept("aides", refused.content_hash, who="moi", because="essai")
+    assert isinstance(town.run(), Release)
+    condition = {"prenom": "secretum"} if "name" in now else {"id": "1.0"}
+    planned = acts.Erasure.planned(town.dataset, town.zones, condition)
+    assert planned.said[0] == "version 2: 1 rows go"
+    assert planned.said[1].startswith(told)
+
+
 def test_erasures_of_before_are_still_known(town: Town) -> None:
     town.deliver("un", "deux")
     folder = town.root / ".odp/private/erasures"

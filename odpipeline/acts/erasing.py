@@ -8,7 +8,7 @@ is kept as a condition in the private zone, and taken out of every delivery from
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Erasure:
     """The rows of `dataset` in which every column of `condition` has its value; `held` maps versions to how many.
 
     `damaged` are versions whose rewriting was cut short, `showing` those whose list of changes has such rows of a
-    version that is there no more. With `only_published`, deliveries are left as they are.
+    version that is there no more, `untold` says of versions why their rows cannot be told by it. With
+    `only_published`, deliveries are left as they are.
     """
 
     dataset: Dataset
@@ -39,6 +40,7 @@ class Erasure:
     damaged: tuple[int, ...]
     showing: tuple[int, ...]
     only_published: bool
+    untold: tuple[str, ...] = ()
 
     @classmethod
     def planned(
@@ -74,7 +76,8 @@ class Erasure:
                 held[release.version] = rewriting.matching(parquet, release.columns, [condition], zones.duck)
                 if release.previous not in there and _shown(release, files, condition, zones):
                     showing.append(release.version)
-        return cls(dataset, dict(condition), held, tuple(damaged), tuple(showing), only_published)
+        untold = tuple(_untold(versions, condition))
+        return cls(dataset, dict(condition), held, tuple(damaged), tuple(showing), only_published, untold)
 
     @property
     def said(self) -> list[str]:
@@ -87,7 +90,7 @@ class Erasure:
             after = "deliveries are published as they come: such rows come back unless the source has them no more"
         elif self.dataset.periods:
             after += ", and the rows of a period in them until the source delivers it without"
-        return [*(lines or ["no version holds such a row"]), after]
+        return [*(lines or ["no version holds such a row"]), *self.untold, after]
 
     def done(self, town: Town, zones: Zones, who: str, because: str) -> int:
         """Erase; how many versions were rewritten. The reason is public, the condition is not.
@@ -175,6 +178,27 @@ def lift(
         "such rows are published again with the next delivery that is another (at once: odp replay --publish); the "
         "versions stay without them"
     )
+
+
+def _untold(versions: list[Release], condition: Mapping[str, str]) -> Iterator[str]:
+    """Of each of `versions` whose columns are others than those of the newest: what that means for its rows."""
+    newest = _types(versions[0])
+    for release in reversed(versions[1:]):
+        types = _types(release)
+        if missing := sorted(set(condition) - set(types)):
+            yield (
+                f"version {release.version} has no column {', '.join(missing)}: its rows cannot be told and stay; if "
+                f"such are in it: odp withdraw {release.dataset} --version {release.version}"
+            )
+        elif others := sorted(name for name in condition if types[name] != newest[name]):
+            yield (
+                f"version {release.version} publishes {', '.join(others)} as another type: if such rows are in it, and "
+                "their values are spelt otherwise there, erase them by these as well"
+            )
+
+
+def _types(release: Release) -> dict[str, str]:
+    return {str(field["name"]): str(field.get("type")) for field in release.schema["fields"]}
 
 
 def _shown(release: Release, files: Path, condition: Mapping[str, str], zones: Zones) -> bool:
