@@ -491,6 +491,7 @@ def test_erased_rows_are_in_no_version_and_do_not_come_back(town: Town) -> None:
     assert isinstance(before, Release)
     assert erase(town, id="1") == 2
     assert town.holding(b"secretum") == []
+    assert town.holding(b"secretum", ".odp/private/work") == []
     current, second, first = town.zones.store.versions("aides")
     assert [one.rows for one in (current, second, first)] == [2, 2, 1]
     assert (current.version, current.why) == (3, "rows erased: demande")

@@ -20,7 +20,7 @@ from odpipeline.declaration.town import Town
 from odpipeline.errors import OdpError, StoreError, located
 from odpipeline.flow import Zones
 from odpipeline.landing.erasures import Kept
-from odpipeline.landing.workplace import workplace
+from odpipeline.landing.workplace import forget, workplace
 from odpipeline.store import Release, copying, layout, releases, retention, rewriting
 from odpipeline.store.releases import StoredFile
 
@@ -133,6 +133,7 @@ class Erasure:
             zones.store.backend.forget_dead(layout.home(self.dataset.id))
             for place in (layout.home(self.dataset.id), *layout.pages(self.dataset.id)):
                 zones.store.backend.forget_former(place)  # last, and each time: it may have been refused before
+            forget(folder)
             return len(rewritten)
 
     def _concerns(self, release: Release) -> bool:

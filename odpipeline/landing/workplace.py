@@ -57,6 +57,19 @@ def workplace(work: Path, dataset_id: str, seal: Seal | None, patience_seconds: 
             _clear(folder, seal)
 
 
+def forget(folder: Path) -> None:
+    """Remove every row and cell that the last run left in the work folder, which the caller holds; counts stay.
+
+    Raises: OdpError when the disk refuses.
+    """
+    with captures.on_disk():
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in (".lock", _COUNTS):
+                path.unlink()
+
+
 def set_aside(folder: Path, quarantine: Path, said: dict[str, Any], seal: Seal | None) -> Path:
     """Keep the quarantine of a run, and `said` of it: counts, never values; where the quarantine is now.
 
