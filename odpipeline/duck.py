@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from threading import Event, Thread
+from typing import Literal
 
 import duckdb
 
@@ -176,8 +178,15 @@ def held(conditions: Sequence[Mapping[str, str]], names: Sequence[str]) -> str:
 
 
 def _spelled(value: str) -> list[str]:
-    """`value`, and what DuckDB writes for it when it was taken from a CSV: a moment, a text that was disarmed."""
+    """`value`, and what DuckDB writes for it when it was taken from a CSV: a moment, a text that was disarmed.
+
+    Letters with accents may be one character or two, here and there: both are the same text.
+    """
+    said = [value]
     if found := re.fullmatch(r"(\d{4,}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z", value):
         fraction = (found[3] or "").rstrip("0").rstrip(".")
-        return [value, f"{found[1]} {found[2]}{fraction}"]
-    return [value, value[1:]] if re.match(r"'[=+\-@\t\r\n]", value) else [value]
+        said.append(f"{found[1]} {found[2]}{fraction}")
+    elif re.match(r"'[=+\-@\t\r\n]", value):
+        said.append(value[1:])
+    forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+    return list(dict.fromkeys([*said, *(unicodedata.normalize(form, one) for form in forms for one in said)]))

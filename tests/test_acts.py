@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import threading
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -690,6 +691,16 @@ def test_an_erasure_says_of_which_versions_it_cannot_tell_the_rows(town: Town, w
     planned = acts.Erasure.planned(town.dataset, town.zones, condition)
     assert planned.said[0] == "version 2: 1 rows go"
     assert planned.said[1].startswith(told)
+
+
+@pytest.mark.parametrize(("delivered", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_rows_are_erased_however_their_accents_are_written(town: Town, delivered: Any, asked: Any) -> None:
+    name = "Éléonore"
+    town.deliver("un", unicodedata.normalize(delivered, name))
+    erase(town, nom=unicodedata.normalize(asked, name))
+    again = town.deliver("un", *(unicodedata.normalize(form, name) for form in (delivered, asked)), "deux")
+    assert isinstance(again, Release)
+    assert [one.rows for one in town.zones.store.versions("aides")] == [2, 1, 1]
 
 
 def test_erasures_of_before_are_still_known(town: Town) -> None:
