@@ -235,6 +235,22 @@ def test_a_withdrawal_that_was_cut_short_is_whole_before_it_is_readmitted(
     assert town.flaws == []
 
 
+@pytest.mark.parametrize("number", [None, 1])
+def test_gc_tells_of_a_withdrawal_that_was_cut_short_and_finishes_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    town.deliver("un", "secretum")
+    town.deliver("un", "deux")
+    cut_short(town, monkeypatch, 3, number=number)
+    assert town.holding(b"secretum")
+    gc = ["gc", "aides", "--town", str(town.root), "--json"]
+    [row] = json.loads(CliRunner().invoke(app, gc).output.split("\n]")[0] + "]")
+    assert row["withdrawn, not whole"] == str(number or "all")
+    assert CliRunner().invoke(app, [*gc, "--yes"]).exit_code == 0
+    assert town.holding(b"secretum") == []
+    assert town.flaws == []
+
+
 def test_no_readmission_while_captures_that_were_to_go_are_there(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     town.deliver("un", "secretum")
     cut_short(town, monkeypatch, 1, captures=True)
@@ -344,22 +360,6 @@ def test_no_value_of_a_partition_stays_in_a_tombstone_or_a_proof(tmp_path: Path)
     assert town.holding(b"Secretum") == []
 
 
-def test_a_withdrawal_that_was_cut_short_is_finished_before_its_dataset_is_readmitted(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    town.deliver("secretum")
-    with monkeypatch.context() as patched:
-        patched.setattr("odpipeline.store.withdrawing.finish", lambda *_: {"still_there": []})  # killed before
-        town.withdraw()
-    acts.Readmission.planned("aides", town.zones).done(town.town, town.zones, town.who, "retour")
-    assert town.zones.store.current("aides") is None
-    assert town.holding(b"secretum") == []
-    after = town.deliver("un")
-    assert isinstance(after, Release)
-    assert after.version == 2
-    assert town.flaws == []
-
-
 @pytest.mark.parametrize("act", ["withdraw", "withdraw one", "erase"])
 def test_what_a_killed_publisher_left_goes_with_an_act(town: Town, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
     town.deliver("un", "secretum")
@@ -430,7 +430,7 @@ def test_what_gc_finishes_of_a_withdrawal_has_a_signed_proof(tmp_path: Path, mon
     proof = tmp_path / ".odp/public/datasets/aides/versions/1/withdrawal-proof.json"
     assert not proof.exists()
     dry = CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--json"]).stdout
-    assert [row["withdrawn, still there"] for row in json.loads(dry) if row["dataset"] == "aides"] == ["1"]
+    assert [row["withdrawn, not whole"] for row in json.loads(dry) if row["dataset"] == "aides"] == ["1"]
     done = CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--yes"])
     assert done.exit_code == 0, done.output
     assert proof.exists()

@@ -127,7 +127,8 @@ def gc(
 ) -> None:
     """Remove the versions that `versions` of their declaration does not keep, and what dead publishers left.
 
-    Of a dataset that is declared no more every version stays; `odp withdraw` takes it away.
+    A withdrawal that was cut short is finished. Of a dataset that is declared no more every version stays until
+    `odp withdraw` takes it away.
     """
     declared = read_town(town.resolve())
     store, now = flow.Zones.of(declared).store, datetime.now(UTC)
@@ -143,7 +144,7 @@ def gc(
             "versions": ", ".join(str(release.version) for release in reversed(surplus)),
             "bytes": sum(file.size_bytes for release in surplus for file in release.files),
             "never public": ", ".join(map(str, orphans)),
-            "withdrawn, still there": ", ".join(str(grave.version) for grave in unfinished),
+            "withdrawn, not whole": ", ".join(str(grave.version or "all") for grave in unfinished),
             "state": "removed" if yes else "would go",
         })  # fmt: skip
         if yes:
@@ -154,7 +155,7 @@ def gc(
             for number in orphans:
                 backend.purge(layout.version(name, number))
             backend.forget_dead(layout.home(name), now - retention.OLD_ENOUGH)
-    shown = ("versions", "never public", "withdrawn, still there")
+    shown = ("versions", "never public", "withdrawn, not whole")
     show([row for row in rows if any(row[name] for name in shown) or as_json], as_json)
     if not yes:
         print("nothing was done: say --yes to do it", file=sys.stderr)

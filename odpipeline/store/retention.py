@@ -81,9 +81,9 @@ def remove(backend: Backend, release: Release, now: datetime) -> None:
 
 
 def unfinished(backend: Backend, dataset: str) -> list[Tombstone]:
-    """The tombstones of versions of which something is still there: `withdrawing.finish` takes it away."""
+    """The tombstones, of versions and of the whole, of which something is there: `withdrawing.finish` takes it away."""
     numbers = layout.numbers(backend.names(layout.versions(dataset)))
-    graves = [releases.tombstone(backend, dataset, number) for number in numbers]
+    graves = [releases.tombstone(backend, dataset, number) for number in (None, *numbers)]
     return [grave for grave in graves if grave and withdrawing.left(backend, grave)]
 
 
