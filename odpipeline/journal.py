@@ -382,12 +382,14 @@ class Journal:
             connection.execute(_ACCEPTANCES.insert().values(values))
 
     def accepted(self, dataset: str) -> frozenset[str]:
-        """The content hashes of `dataset` that a person accepted and whose acceptance has not run out."""
-        query = select(_ACCEPTANCES.c.content_hash).where(
+        """The content hashes of `dataset` that a person accepted, unless that has run out or a rollback came after."""
+        query = select(_ACCEPTANCES.c.content_hash, _ACCEPTANCES.c.accepted_at).where(
             _ACCEPTANCES.c.dataset == dataset, (_ACCEPTANCES.c.until.is_(None)) | (_ACCEPTANCES.c.until > _now())
         )
         with self._engine.connect() as connection:
-            return frozenset(connection.execute(query).scalars())
+            said = [(str(content), _aware(at)) for content, at in connection.execute(query)]
+        undone = [(str(act.details.get("undone")), act.at) for act in self.acts(dataset, "rollback")]
+        return frozenset(one for one, at in said if not any(c.startswith(one) and then >= at for c, then in undone))
 
     def approve(self, approval: Approval) -> None:
         """Record a yes; lasting when this returns."""

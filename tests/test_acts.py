@@ -128,6 +128,22 @@ def test_what_was_undone_comes_back_only_when_it_is_accepted(town: Town) -> None
     assert back.undone == ()
 
 
+def test_what_was_accepted_before_it_was_undone_is_to_be_accepted_anew(town: Town) -> None:
+    town.deliver("un", "deux", "trois", "quatre")
+    (town.root / "assets/sports/aides.yaml").write_text(DECLARED.replace("90 %", "10 %"))
+    town.town = read_town(town.root)
+    refused = town.deliver("un")
+    assert isinstance(refused, Verdict)
+    town.zones.journal.accept("aides", refused.content_hash[:12], who="moi", because="c’est juste")
+    assert isinstance(town.run(), Release)
+    town.roll_back(1)
+    again = town.run()
+    assert isinstance(again, Verdict)
+    assert any(reason.startswith("this content was rolled back; if this is right") for reason in again.reasons)
+    town.zones.journal.accept("aides", refused.content_hash[:12], who="moi", because="juste, en effet")
+    assert isinstance(town.run(), Release)
+
+
 def test_a_rollback_that_cannot_be_is_refused(town: Town) -> None:
     town.deliver("un", "deux")
     town.deliver("un", "faux")
