@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from odpipeline.api.grammar import Misunderstood, Query
+from odpipeline.api.grammar import PLACE, Misunderstood, Query
 from odpipeline.duck import literal, quote
 
 MOST_ROWS = 10_000
@@ -24,6 +24,10 @@ AT_ONCE = 4
 PATIENCE = 5.0
 _OPEN = 32
 _MEMORY = "256MB"
+_AGAIN = 0.05
+"""Seconds after which a query that goes on is interrupted again."""
+_AT_A_TIME, _MOST_BYTES = 1_000, 64_000_000
+"""Rows that come at a time, and how much an answer may take in memory."""
 
 
 class Busy(Exception):
@@ -54,17 +58,10 @@ class Tables:
         where = f" WHERE {query.where}" if query.where else ""
         try:
             with self._place(), _in_time(self._cursor(parquet)) as cursor:
-                rows = cursor.execute(query.sql(limit, offset)).to_arrow_table()
+                rows = _bounded(cursor.execute(query.sql(limit, offset)).to_arrow_reader(_AT_A_TIME))
                 total = None if query.aggregated else cursor.execute(f"SELECT count(*) FROM rows{where}").fetchone()
-        except duckdb.InterruptException:
-            raise Busy(f"the query takes longer than {SECONDS:g} s; ask for less") from None
-        except duckdb.OutOfMemoryException:
-            raise Busy("the query needs more memory than one may have; ask for less") from None
-        except duckdb.IOException:
-            raise Busy("the version was taken away in this instant; ask again") from None
-        except duckdb.Error:  # its message may quote the request
-            raise Misunderstood("where", "values and columns do not go together: compare texts with texts, "
-                                "numbers with numbers, dates with '2026-01-31'") from None  # fmt: skip
+        except (duckdb.Error, pa.ArrowException, OSError) as error:  # the last two while the rows come
+            raise _refused(str(error)) from None
         return Answer(rows, int(total[0]) if total else None)
 
     @contextmanager
@@ -86,6 +83,34 @@ class Tables:
             return connection.cursor()
 
 
+def _refused(said: str) -> Exception:
+    """What to tell instead of what DuckDB said, which may quote the request; its first words are the kind of error."""
+    for start, refusal in (
+        ("INTERRUPT", Busy(f"the query takes longer than {SECONDS:g} s; ask for less")),
+        ("Out of Memory", Busy("the query needs more memory than one may have; ask for less")),
+        ("IO", Busy("the version was taken away in this instant; ask again")),
+        ("Out of Range", Misunderstood("select", "a number becomes too large")),
+    ):
+        if said.startswith(f"{start} Error"):
+            return refusal
+    return Misunderstood("where", "values and columns do not go together: compare texts with texts, numbers with "
+                         "numbers, dates with '2026-01-31'")  # fmt: skip
+
+
+def _bounded(reader: pa.RecordBatchReader) -> pa.Table:
+    """What `reader` gives.
+
+    Raises: Misunderstood when it is too much for one answer.
+    """
+    batches, size = [], 0
+    for batch in reader:
+        batches.append(batch)
+        size += batch.nbytes
+        if size > _MOST_BYTES:
+            raise Misunderstood("limit", "the answer is too large; ask for fewer rows, or fewer columns")
+    return pa.Table.from_batches(batches, reader.schema)
+
+
 def _locked(parquet: Path) -> duckdb.DuckDBPyConnection:
     """A database with the view `rows` of the file, which from then on reads nothing else and changes no setting."""
     connection = duckdb.connect(
@@ -94,7 +119,8 @@ def _locked(parquet: Path) -> duckdb.DuckDBPyConnection:
                 "autoload_known_extensions": "false", "temp_directory": ""},
     )  # fmt: skip
     connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
-    connection.execute(f"CREATE VIEW {quote('rows')} AS SELECT * FROM read_parquet({literal(parquet)})")
+    place = f"file_row_number AS {quote(PLACE)}"
+    connection.execute(f"CREATE VIEW {quote('rows')} AS SELECT *, {place} FROM read_parquet({literal(parquet)})")
     connection.execute(f"SET allowed_paths = [{literal(parquet)}]; SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
@@ -102,11 +128,19 @@ def _locked(parquet: Path) -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def _in_time(cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    timer = threading.Timer(SECONDS, cursor.interrupt)
-    timer.daemon = True
-    timer.start()
+    ended = threading.Event()
+
+    def interrupt() -> None:
+        ended.wait(SECONDS)
+        while not ended.is_set():  # an interruption between two statements is lost
+            cursor.interrupt()
+            ended.wait(_AGAIN)
+
+    watch = threading.Thread(target=interrupt, daemon=True)
+    watch.start()
     try:
         yield cursor
     finally:
-        timer.cancel()
+        ended.set()
+        watch.join()
         cursor.close()

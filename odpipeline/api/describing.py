@@ -8,9 +8,12 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from odpipeline.api.grammar import FUNCTIONS
+from odpipeline.api.spelling import FORMATS
 from odpipeline.store import Release
 
 _TYPES = {"integer": "integer", "number": "number", "boolean": "boolean", "year": "integer"}
+
+_OTHER_FORMATS: dict[str, Any] = {media.partition(";")[0]: {} for kind, media in FORMATS.items() if kind != "json"}
 
 
 def summary(release: Release) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def summary(release: Release) -> dict[str, Any]:
     }
 
 
-def openapi(releases: Sequence[Release], usual: int, most: int) -> dict[str, Any]:
+def openapi(releases: Sequence[Release], usual: int, most: int, farthest: int) -> dict[str, Any]:
     """The OpenAPI document; the schema of each dataset's rows is that of its Table Schema."""
     said = {
         "select": "Columns, and what is made of them: `quartier, count(*) AS n`.",
@@ -44,7 +47,11 @@ def openapi(releases: Sequence[Release], usual: int, most: int) -> dict[str, Any
             "in": "query",
             "schema": {"type": "integer", "default": usual, "maximum": most, "minimum": 0},
         },
-        {"name": "offset", "in": "query", "schema": {"type": "integer", "default": 0, "minimum": 0}},
+        {
+            "name": "offset",
+            "in": "query",
+            "schema": {"type": "integer", "default": 0, "minimum": 0, "maximum": farthest},
+        },
         {"name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv", "geojson", "parquet"]}},
     ]
     problem = {"description": "A problem document (RFC 9457)", "content": {"application/problem+json": {}}}
@@ -57,7 +64,7 @@ def openapi(releases: Sequence[Release], usual: int, most: int) -> dict[str, Any
                 "responses": {
                     "200": {
                         "description": "Rows",
-                        "content": {"application/json": {"schema": _rows(release)}, "text/csv": {}},
+                        "content": {"application/json": {"schema": _rows(release)}, **_OTHER_FORMATS},
                     },
                     "400": problem, "404": problem, "410": problem, "503": problem,
                 },
@@ -78,7 +85,8 @@ def _rows(release: Release) -> dict[str, Any]:
         for field in release.schema["fields"]
     }
     row = {"type": "object", "properties": columns}
-    return {"type": "object", "properties": {"rows": {"type": "array", "items": row}, "total": {"type": "integer"}}}
+    total = {"type": ["integer", "null"], "description": "null where rows are gathered"}
+    return {"type": "object", "properties": {"rows": {"type": "array", "items": row}, "total": total}}
 
 
 def page(releases: Sequence[Release], *, english: bool) -> bytes:

@@ -7,6 +7,7 @@ and known, and every literal quoted. No sign of the caller's text reaches the da
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,10 +26,11 @@ LONGEST = 2_000
 DEEPEST = 20
 """How deep an expression may be nested."""
 _MOST_NODES = 300
+_MOST_CHOSEN = 100
 
 _BINARY: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.And: "AND", exp.Or: "OR",
-    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Like: "LIKE", exp.ILike: "ILIKE",
+    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/",
 }  # fmt: skip
 _FUNCTIONS: Mapping[type[exp.Expr], str] = {
     exp.Lower: "lower", exp.Upper: "upper", exp.Length: "length", exp.Year: "year", exp.Month: "month",
@@ -38,6 +40,7 @@ _AGGREGATES: Mapping[type[exp.Expr], str] = {
     exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max", exp.Count: "count",
 }  # fmt: skip
 _RECKONED = (exp.Add, exp.Sub, exp.Mul, exp.Div)
+_JOINED = (exp.And, exp.Or)
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 FUNCTIONS = (*sorted(_FUNCTIONS.values()), *sorted(_AGGREGATES.values()))
 """The functions that a request may call."""
@@ -51,6 +54,10 @@ _UNLIKE = (
     "values of different kinds are compared: compare texts with quoted texts ('075001'), numbers with numbers, dates "
     "with '2026-01-31'"
 )
+
+
+PLACE = "\x01place"
+"""Column of `rows`: where a row stands in the file, so that rows that are alike have an order of their own."""
 
 
 class Misunderstood(Exception):
@@ -90,8 +97,15 @@ class Query:
         parts = [f"SELECT {picked} FROM rows"]
         parts += [f"WHERE {self.where}"] if self.where else []
         parts += [f"GROUP BY {', '.join(self.group)}"] if self.group else []
-        parts += [f"ORDER BY {self.order}"] if self.order else []
+        last = self.group if self.aggregated else (named(PLACE),)
+        order = [*([self.order] if self.order else []), *(f"{one} ASC NULLS LAST" for one in last)]
+        parts += [f"ORDER BY {', '.join(order)}"] if order else []
         return " ".join([*parts, f"LIMIT {limit} OFFSET {offset}"])
+
+
+def named(column: str) -> str:
+    """A column of `rows` in SQL, which no name that a request gives can hide."""
+    return f"rows.{quote(column)}"
 
 
 def understood(parameters: Mapping[str, str], columns: Columns) -> Query:
@@ -101,9 +115,11 @@ def understood(parameters: Mapping[str, str], columns: Columns) -> Query:
     """
     group = tuple(_Writer("group_by", columns).written(one) for one in _listed("group_by", parameters))
     said = _listed("select", parameters)
-    chosen = tuple(_chosen(one, columns) for one in said) or tuple(Chosen(quote(c), c, False) for c in columns)
+    chosen = tuple(_chosen(one, columns) for one in said) or tuple(Chosen(named(c), c, False) for c in columns)
     if group and not said:
         raise Misunderstood("select", "with group_by, say what to select: select=quartier,count(*)&group_by=quartier")
+    if len(chosen) > max(len(columns), _MOST_CHOSEN):
+        raise Misunderstood("select", f"it has more than {_MOST_CHOSEN} columns")
     names = [one.name for one in chosen]
     if len(set(names)) < len(names):
         raise Misunderstood("select", "two columns of the answer have one name; give one another by `AS`")
@@ -118,7 +134,7 @@ def _where(parameters: Mapping[str, str], columns: Columns) -> str:
     if not text:
         return ""
     tree = _parsed("where", text, exp.Condition)
-    return _Writer("where", columns).written(tree)
+    return _Writer("where", columns).condition(tree)
 
 
 def _order(parameters: Mapping[str, str], columns: Columns, query: Query) -> str:
@@ -128,7 +144,7 @@ def _order(parameters: Mapping[str, str], columns: Columns, query: Query) -> str
     tree = _parsed("order", f"SELECT 1 ORDER BY {text}")
     if not isinstance(tree, exp.Select) or _said(tree) != {"expressions", "order"}:
         raise Misunderstood("order", "order is a list of columns, each with or without DESC")
-    own = {one.name: quote(one.name) for one in query.chosen}
+    own = {one.name: str(place) for place, one in enumerate(query.chosen, 1)}
     written = []
     for one in tree.args["order"].expressions:
         plain = one.this
@@ -204,6 +220,16 @@ class _Writer:
             return self._gathered(function, node, depth + 1)
         raise self._no(f"{_called(node)} is not known here; functions are {', '.join(FUNCTIONS)}")
 
+    def condition(self, node: exp.Expr, depth: int = 0) -> str:
+        """The SQL of `node`, which is true or false of a row.
+
+        Raises: as `written`.
+        """
+        sql = self.written(node, depth)
+        if self._kind(node) != kinds.TRUTH and not isinstance(node.unnest(), exp.Null):
+            raise self._no("a condition compares: `places > 0`, `nom is not null`")
+        return sql
+
     def _writers(self) -> Mapping[type[exp.Expr], Callable[[exp.Expr, int], str]]:
         return {
             exp.Column: self._column,
@@ -211,9 +237,11 @@ class _Writer:
             exp.Boolean: lambda node, _: "true" if node.this else "false",
             exp.Null: lambda _node, _: "NULL",
             exp.Paren: lambda node, depth: self.written(node.this, depth),
-            exp.Not: lambda node, depth: f"(NOT {self.written(node.this, depth)})",
+            exp.Not: lambda node, depth: f"(NOT {self.condition(node.this, depth)})",
             exp.Neg: lambda node, depth: f"(- {self.written(node.this, depth)})",
             exp.Is: self._is,
+            exp.Like: self._like,
+            exp.ILike: self._like,
             exp.Between: self._between,
             exp.In: self._in,
             exp.Cast: self._date,
@@ -223,8 +251,10 @@ class _Writer:
         sides = [node.this, node.expression]
         if isinstance(node, _COMPARED):
             left, right = self._alike(sides, depth)
+        elif isinstance(node, _JOINED):
+            left, right = (self.condition(side, depth) for side in sides)
         else:
-            if isinstance(node, _RECKONED) and any(_is_text(one) or self._kind(one) == kinds.TEXT for one in sides):
+            if any(_is_text(one) or self._kind(one) == kinds.TEXT for one in sides):
                 raise self._no("texts cannot be reckoned with: write 12 without quotes, and dates as date '2026-01-31'")
             left, right = (self.written(side, depth) for side in sides)
         return f"({left} {operator} {right})"
@@ -262,7 +292,7 @@ class _Writer:
             near = get_close_matches(name, self._columns, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(list(self._columns)[:30])}"
             raise self._no(f"there is no column {name[:100]!r}{hint}")
-        return quote(name)
+        return named(name)
 
     def _literal(self, node: exp.Expr, _depth: int) -> str:
         if node.is_string:
@@ -280,7 +310,22 @@ class _Writer:
     def _is(self, node: exp.Expr, depth: int) -> str:
         if not isinstance(node.expression, exp.Null | exp.Boolean):
             raise self._no("`is` goes with null, true or false")
+        if isinstance(node.expression, exp.Boolean):
+            return f"({self.condition(node.this, depth)} IS {self.written(node.expression, depth)})"
         return f"({self.written(node.this, depth)} IS {self.written(node.expression, depth)})"
+
+    def _like(self, node: exp.Expr, depth: int) -> str:
+        """`%` alone is looked for in one pass; beside `_`, each of them would try all again at every sign."""
+        pattern = node.expression.unnest()
+        if not isinstance(pattern, exp.Literal) or not pattern.is_string or _said(node) - {"this", "expression"}:
+            raise self._no("`like` goes with a quoted pattern: nom like '%parc%'")
+        text = re.sub("%+", "%", str(pattern.this))
+        if "_" in text and text.removesuffix("%").count("%") > 1:
+            raise self._no("beside `_` a pattern has one `%`, and another at its end")
+        value = self.written(node.this, depth)
+        if isinstance(node, exp.ILike):
+            return f"(lower({value}) LIKE lower({literal(text)}))"
+        return f"({value} LIKE {literal(text)})"
 
     def _between(self, node: exp.Expr, depth: int) -> str:
         if _said(node) != {"this", "low", "high"}:

@@ -16,8 +16,7 @@ from starlette.routing import Route
 
 from odpipeline.api import describing, spelling
 from odpipeline.api.answering import MOST_ROWS, Busy, Tables
-from odpipeline.api.grammar import Misunderstood, Query, understood
-from odpipeline.duck import quote
+from odpipeline.api.grammar import Misunderstood, Query, named, understood
 from odpipeline.errors import StoreError
 from odpipeline.store import Release, Store, layout
 from odpipeline.store.package import LICENCES
@@ -64,7 +63,7 @@ class _Api:
     async def openapi(self, request: Request) -> Response:
         """What the API is, for machines."""
         releases = await run_in_threadpool(self._current)
-        return _json(request, describing.openapi(releases, USUAL_ROWS, MOST_ROWS))
+        return _json(request, describing.openapi(releases, USUAL_ROWS, MOST_ROWS, _FARTHEST))
 
     async def datasets(self, request: Request) -> Response:
         """Every dataset that is public."""
@@ -102,17 +101,17 @@ class _Api:
         said = _parameters(request)
         kind = _format(request, said)
         headers = {"ETag": _tag(release, said, kind), "Vary": "Accept"}
-        if _known(request, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
         limit = _number(said, "limit", USUAL_ROWS, MOST_ROWS)
         offset = _number(said, "offset", 0, _FARTHEST)
         query = understood(said, {field["name"]: field["type"] for field in release.schema["fields"]})
+        if _known(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
         table = self._store.here(release, f"{release.dataset}.parquet")
         answer = self._tables.answer(table, query, limit, offset)
         links = [f'<{licence}>; rel="license"'] if (licence := _licence(release)) else []
         described = layout.version(release.dataset, release.version, layout.PACKAGE)
         links.append(f'</{described}>; rel="describedby"')
-        if answer.total is not None and offset + limit < answer.total:
+        if limit and answer.total is not None and offset + limit < min(answer.total, _FARTHEST + 1):
             following = f"{request.url.path}?{urlencode({**said, 'limit': limit, 'offset': offset + limit})}"
             links.append(f'<{following}>; rel="next"')
         headers["Link"] = ", ".join(links)
@@ -192,7 +191,7 @@ def _spelled(kind: str, rows: pa.Table, about: Mapping[str, Any], release: Relea
 def _as_features(rows: pa.Table, release: Release, query: Query) -> bytes:
     chosen = {one.name: one.sql for one in query.chosen}
     for field in release.schema["fields"]:
-        column = quote(field["name"])
+        column = named(field["name"])
         unchanged = (column, f"min({column})", f"max({column})")  # anything else made of it is no geometry
         if field["type"] in ("geojson", "geopoint") and chosen.get(field["name"]) in unchanged:
             spelled = field["type"] + (f"/{field['format']}" if field.get("format") else "")

@@ -34,7 +34,7 @@ def as_csv(rows: pa.Table) -> bytes:
     """The rows as the CSV of a release; text that a spreadsheet would run gets an apostrophe in front."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(rows.column_names)
+    writer.writerow(map(_cell, rows.column_names))
     for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         writer.writerow([_cell(value) for value in row])
     return out.getvalue().encode()
@@ -69,6 +69,8 @@ def plain(value: Any) -> Any:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"  # each digit of it
     value = plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -17,6 +17,8 @@ import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from email.utils import format_datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -74,6 +77,7 @@ HEADERS = {
 """On every answer, errors included (a cache may keep a 404 and a 410 as well: RFC 9111, 4.2.2)."""
 
 _HOUR = 3600.0
+_RANGE = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*\s*", re.ASCII | re.IGNORECASE)
 _UNREADABLE = {"type": "about:blank", "title": "Indisponible / Not readable", "status": 503}
 
 
@@ -170,6 +174,9 @@ class _Opened(FileResponse):
     """A file as it is when it is opened, from the first byte to the last: it may be replaced meanwhile, or go."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = Headers(scope=scope).get("range", "")
+        if scope["method"] != "GET" or not _RANGE.fullmatch(wanted):  # then it does not count: RFC 9110, 14.2
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"range"]}
         with await run_in_threadpool(Path(self.path).open, "rb") as file:
             self.path, self.stat_result = f"/dev/fd/{file.fileno()}", os.fstat(file.fileno())
             self.headers["Content-Length"] = str(self.stat_result.st_size)
@@ -238,6 +245,8 @@ class _Published(StaticFiles):
         dataset, _, name = place.groups()
         response: Response = _Opened(path, status_code=status_code, stat_result=stat_result)
         said = _manifest(path.parent)
+        if (changed := said.get("changed")) is not None:  # of files that versions share, the time is an older one's
+            response.headers["Last-Modified"] = format_datetime(changed, usegmt=True)
         if (sha256 := said.get("hashes", {}).get(name)) is not None:
             response.headers["ETag"] = f'"{sha256}"'
         by_version = "/versions/" in scope["path"]
@@ -291,6 +300,7 @@ def _read(manifest: Path, _written: int) -> dict[str, Any]:
     said = json.loads(manifest.read_bytes())
     return {
         "hashes": {file["name"]: file["sha256"] for file in said["files"]},
+        "changed": datetime.fromisoformat((said.get("erasures") or [{"at": said["published_at"]}])[-1]["at"]),
         "licence": LICENCES.get(said["about"]["licence"], ("", None))[1],
     }
 

@@ -292,6 +292,90 @@ def test_too_many_queries_at_a_time_are_told_to_come_back(tmp_path: Path, monkey
     assert tables.answer(file, query, 1, 0).rows.num_rows == 1  # places are given back
 
 
+def test_pages_that_are_ordered_by_what_is_alike_hold_each_row_once(still: str) -> None:
+    for order in ("releve_le", "length(nom) desc"):
+        found = []
+        for offset in range(0, 1200, 97):
+            rows = ask(still, select="id", order=order, limit=97, offset=offset).json()["rows"]
+            found += [row["id"] for row in rows]
+        assert sorted(found) == sorted({*found})
+        assert len(found) == 1200
+    by_group = [
+        ask(still, select="places % 3 AS g" if n < 0 else "nom,count(*) AS c", group_by="nom", order="c", limit=1,
+            offset=n).json()["rows"][0]["nom"] for n in range(30)
+    ]  # fmt: skip
+    assert len(set(by_group)) == 30
+
+
+@pytest.mark.parametrize("where", ["id", "id = 5 or 6", "not id", "id is true", "nom", "1", "'oui'", "id > 1 and 2"])
+def test_a_condition_is_one(where: str) -> None:
+    with pytest.raises(Misunderstood, match="a condition compares"):
+        understood({"where": where}, COLUMNS)
+
+
+@pytest.mark.parametrize("pattern", ["%_a%_a%b", "%a%_b%", "__%a%b"])
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    with pytest.raises(Misunderstood, match="beside `_` a pattern has one"):
+        understood({"where": f"nom like '{pattern}'"}, COLUMNS)
+    with pytest.raises(Misunderstood, match="quoted pattern"):
+        understood({"where": "nom ilike nom"}, COLUMNS)
+
+
+@pytest.mark.parametrize("operator", ["like", "ilike"])
+def test_patterns_of_many_parts_are_looked_for_in_one_pass(tmp_path: Path, operator: str) -> None:
+    file = tmp_path / "t.parquet"
+    duckdb.execute(f"COPY (SELECT repeat('a', 5000) AS nom FROM range(100)) TO '{file}'")
+    pattern = "%a" * 200 + "%B"
+    query = understood({"select": "count(*) AS n", "where": f"nom {operator} '{pattern}'"}, COLUMNS)
+    assert answering.Tables().answer(file, query, 1, 0).rows.to_pylist() == [{"n": 0}]
+    short = understood({"select": "count(*) AS n", "where": f"nom {operator} '%A_%%'"}, COLUMNS)
+    expected = 100 if operator == "ilike" else 0
+    assert answering.Tables().answer(file, short, 1, 0).rows.to_pylist() == [{"n": expected}]
+
+
+def test_an_answer_is_bounded_in_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    duckdb.execute(f"COPY (SELECT repeat('a', 20000) AS nom FROM range(10000)) TO '{file}'")
+    with pytest.raises(Misunderstood, match="too large"):
+        answering.Tables().answer(file, understood({"select": "nom"}, COLUMNS), 10_000, 0)
+    with pytest.raises(Misunderstood, match="more than 100 columns"):
+        understood({"select": ",".join(f"nom AS n{n}" for n in range(101))}, COLUMNS)
+
+
+def test_what_goes_wrong_while_rows_come_is_told_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    duckdb.execute(f"COPY (SELECT CASE WHEN range = 7000 THEN 9223372036854775807 ELSE 1 END AS id FROM range(9000)) "
+                   f"TO '{file}'")  # fmt: skip
+    with pytest.raises(Misunderstood, match="a number becomes too large"):
+        answering.Tables().answer(file, understood({"select": "id * id AS x"}, COLUMNS), 10_000, 0)
+
+
+def test_an_alias_hides_no_column(still: str) -> None:
+    rows = ask(still, select="nom AS ID, id AS x", order="id", limit=3).json()["rows"]
+    assert [row["x"] for row in rows] == sorted(row["x"] for row in rows)
+    assert ask(still, select="0 - id AS id", order="id", limit=1).json()["rows"] == [{"id": -1200}]
+
+
+def test_pages_end(still: str) -> None:
+    assert "next" not in ask(still, limit=0).links
+    assert "next" in ask(still, limit=10).links
+
+
+def test_no_name_of_a_column_is_run_by_a_spreadsheet(still: str) -> None:
+    header = ask(still, select='id AS "=1+1"', format="csv", limit=1).text.splitlines()[0]
+    assert header == "'=1+1"
+
+
+def test_each_digit_of_a_decimal_is_in_the_csv(still: str) -> None:
+    said = {"select": "id * 0 + 900719925474099.3 AS x", "limit": 1, "format": "csv"}
+    assert ask(still, **said).text.splitlines()[1] == "900719925474099.3"
+
+
+def test_what_is_not_understood_is_not_known_already(still: str) -> None:
+    where = f"{still}/api/v1/parkings/records?where=nothing"
+    assert requests.get(where, headers={"If-None-Match": "*"}, timeout=20).status_code == 400
+
+
 def test_a_version_that_is_taken_away_before_it_is_read_is_asked_for_again(tmp_path: Path) -> None:
     query = understood({"select": "id"}, COLUMNS)
     with pytest.raises(answering.Busy, match="ask again"):

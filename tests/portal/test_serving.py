@@ -1,3 +1,4 @@
+import os
 import shutil
 import socket
 from datetime import UTC, datetime
@@ -191,3 +192,24 @@ def test_a_file_that_is_rewritten_before_it_is_opened_is_whole(address, store, m
     )
     answer = requests.get(f"{address}/{FILE}", headers=wanted, timeout=10)
     assert answer.content == (b"id\r\n" if "Range" in wanted else b"id\r\n1\r\n" * 1000)
+
+
+@pytest.mark.parametrize("wanted", ["lines=1-2", "bytes", "bytes=", "bytes=a-b", "bytes=1--2", "=0-3"])
+def test_a_range_that_is_none_does_not_count(address, wanted):
+    answer = requests.get(f"{address}/{FILE}", headers={"Range": wanted}, timeout=10)
+    assert answer.status_code == 200
+
+
+def test_of_a_head_no_range_counts(address):
+    answer = requests.head(f"{address}/{FILE}", headers={"Range": "bytes=0-3"}, timeout=10)
+    assert (answer.status_code, int(answer.headers["Content-Length"]) > 4) == (200, True)
+
+
+def test_no_version_is_older_than_the_one_before_although_it_shares_its_bytes(address, store):
+    latest = f"{address}/datasets/parkings/latest/parkings.csv"
+    first = requests.get(latest, timeout=10).headers
+    os.utime(store.root / FILE, (0, 0))  # as of a file that versions share
+    again = requests.get(latest, timeout=10).headers
+    assert again["Last-Modified"] == first["Last-Modified"]
+    known = requests.get(latest, headers={"If-Modified-Since": first["Last-Modified"]}, timeout=10)
+    assert known.status_code == 304
