@@ -7,7 +7,6 @@ and known, and every literal quoted. No sign of the caller's text reaches the da
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ class Query:
         parts = [f"SELECT {picked} FROM rows"]
         parts += [f"WHERE {self.where}"] if self.where else []
         parts += [f"GROUP BY {', '.join(self.group)}"] if self.group else []
-        last = self.group if self.aggregated else (named(PLACE),)
+        last = self.group if self.aggregated else (named(PLACE),) if self.order else ()  # else they come as they stand
         order = [*([self.order] if self.order else []), *(f"{one} ASC NULLS LAST" for one in last)]
         parts += [f"ORDER BY {', '.join(order)}"] if order else []
         return " ".join([*parts, f"LIMIT {limit} OFFSET {offset}"])
@@ -248,6 +247,8 @@ class _Writer:
         }
 
     def _operated(self, node: exp.Expr, operator: str, depth: int) -> str:
+        if node.args.get("negate"):
+            raise self._no("write `not` in front of the whole comparison")
         sides = [node.this, node.expression]
         if isinstance(node, _COMPARED):
             left, right = self._alike(sides, depth)
@@ -315,17 +316,11 @@ class _Writer:
         return f"({self.written(node.this, depth)} IS {self.written(node.expression, depth)})"
 
     def _like(self, node: exp.Expr, depth: int) -> str:
-        """`%` alone is looked for in one pass; beside `_`, each of them would try all again at every sign."""
-        pattern = node.expression.unnest()
-        if not isinstance(pattern, exp.Literal) or not pattern.is_string or _said(node) - {"this", "expression"}:
+        if not _is_text(node.expression) or _said(node) - {"this", "expression", "negate"}:
             raise self._no("`like` goes with a quoted pattern: nom like '%parc%'")
-        text = re.sub("%+", "%", str(pattern.this))
-        if "_" in text and text.removesuffix("%").count("%") > 1:
-            raise self._no("beside `_` a pattern has one `%`, and another at its end")
-        value = self.written(node.this, depth)
-        if isinstance(node, exp.ILike):
-            return f"(lower({value}) LIKE lower({literal(text)}))"
-        return f"({value} LIKE {literal(text)})"
+        operator = "ILIKE" if isinstance(node, exp.ILike) else "LIKE"
+        sql = literals.like(self.written(node.this, depth), operator, str(node.expression.unnest().this))
+        return f"(NOT {sql})" if node.args.get("negate") else sql  # sqlglot says `not like` so, and not by a Not
 
     def _between(self, node: exp.Expr, depth: int) -> str:
         if _said(node) != {"this", "low", "high"}:
