@@ -192,7 +192,8 @@ def _content(file: Path) -> bytes:
 
 def _repair(store: Store, found: list[verifying.Verified], yes: bool) -> None:
     for one in found:
-        proposed = [flaw for flaw in one.flaws if flaw.repair == "follow"]
+        astray = any(flaw.grave and flaw.where == layout.pointer(one.dataset) for flaw in one.flaws)
+        proposed = [flaw for flaw in one.flaws if flaw.repair == "follow" and not astray]
         for flaw in proposed:
             typer.echo(f"{'repaired' if yes else 'would be made again'}: {flaw.where}")
         if proposed and yes:

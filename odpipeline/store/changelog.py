@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from odpipeline.errors import StoreError
@@ -63,6 +64,16 @@ def grown(content: bytes, versions: Iterable[tuple[Release, str]]) -> bytes:
 def acted(content: bytes, line: dict[str, Any]) -> bytes:
     """`content` and one line of an act (`act`, `at`, `version`, `reason`…)."""
     return content + layout.canonical(line | {"chain": chained(_chain_of(content), line)})
+
+
+def public(content: bytes) -> set[int]:
+    """The versions that were ever current, as far as it can be read."""
+    found = set()
+    for one in content.splitlines():
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            line = json.loads(one)
+            found |= set() if line.get("act") else {int(line["version"])}
+    return found
 
 
 def withdrawn(content: bytes) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from odpipeline.declaration.keeping import Keep
-from odpipeline.store import layout, releases, withdrawing
+from odpipeline.store import changelog, layout, releases, withdrawing
 from odpipeline.store.backend import Backend
 from odpipeline.store.releases import Release, Tombstone
 
@@ -90,10 +90,12 @@ def unfinished(backend: Backend, dataset: str) -> list[Tombstone]:
 def orphans(backend: Backend, dataset: str, now: datetime | None = None) -> list[int]:
     """The versions of `dataset` that no reader is led to, and with `now` only those that are old enough to be dead.
 
+    One that the changelog names was public, wherever the pointer stands: it is none.
     Raises: StoreError when the history is broken: then none can be told.
     """
     current = releases.current(backend, dataset)[1]
     reached = {release.version for release in releases.history(backend, current)} if current else set()
+    reached |= changelog.public(backend.read(layout.changelog(dataset)) or b"") if current else set()
     return [
         number
         for number in layout.numbers(backend.names(layout.versions(dataset)))

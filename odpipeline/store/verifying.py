@@ -99,6 +99,7 @@ def verify(
         if listed:
             _strangers(listed, release, found)
     _changelog(store, versions, found)
+    _pointer(store, current, found)
     if listed:
         _alias(listed, current, found)
         _orphans(listed, current, versions, found)
@@ -221,6 +222,17 @@ def _changelog(store: Reader, versions: list[Release], found: Verified) -> None:
             found.flaws.append(Flaw(key, what, _RESTORE))
 
 
+def _pointer(store: Reader, current: Release, found: Verified) -> None:
+    """Nothing that was public is newer than what the pointer names, also when somebody publishes at this moment."""
+    logged = max(changelog.public(store.read(layout.changelog(current.dataset)) or b""), default=0)
+    with suppress(StoreError):
+        current = releases.current(store, current.dataset)[1] or current
+    if logged > current.version:
+        what = f"it names version {current.version}, and version {logged} was public after it"
+        mend = f"restore it from a backup of the store, together with {layout.version(current.dataset, logged)}"
+        found.flaws.append(Flaw(layout.pointer(current.dataset), what, mend))
+
+
 def _alias(backend: Backend, current: Release, found: Verified) -> None:
     wanted = layout.version(current.dataset, current.version)
     if backend.aliased(layout.latest(current.dataset)) != wanted:
@@ -240,6 +252,7 @@ def _strangers(backend: Backend, release: Release, found: Verified) -> None:
 def _orphans(backend: Backend, current: Release, versions: Collection[Release], found: Verified) -> None:
     """Folders that no reader is ever led to: their publisher died, or lost a race."""
     reached = {release.version for release in versions}
+    reached |= changelog.public(backend.read(layout.changelog(current.dataset)) or b"")
     for number in layout.numbers(backend.names(layout.versions(current.dataset))):
         names = backend.names(layout.version(current.dataset, number))
         if layout.TOMBSTONE in names:

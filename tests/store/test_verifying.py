@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from odpipeline.errors import OdpError, SecretMissing, StoreError
-from odpipeline.store import Signer, Store, signing
+from odpipeline.store import Signer, Store, releases, retention, signing
 from odpipeline.store.verifying import Verified, verify
 from tests.store.making import a_staged, parkings, published, yes
 
@@ -93,6 +93,17 @@ def test_whatever_was_deleted_is_named_and_nothing_is_published_over_a_lost_poin
         staged = a_staged(tmp_path / "new", parkings(places=9))
         with pytest.raises(StoreError, match=r"gone|missing"):
             signed.publish(staged, yes(staged))
+
+
+def test_a_pointer_that_was_set_back_is_not_sound_and_what_it_left_is_no_orphan(signed: Store) -> None:
+    second = signed.version("parkings", 2)
+    pointer = releases.Pointer("parkings", 2, second.content_hash, second.published_at, second.previous)
+    (signed.root / HOME / "current.json").write_bytes(releases.as_json(pointer))
+    found = flaws(signed)
+    assert found["current.json"] == "it names version 2, and version 3 was public after it"
+    assert "versions/3" not in found
+    assert not looked_at(signed).sound
+    assert retention.orphans(signed.backend, "parkings") == []
 
 
 def test_files_that_nobody_vouches_for_and_orphans_are_named(signed: Store) -> None:
