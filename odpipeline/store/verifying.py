@@ -271,10 +271,10 @@ def _left(backend: Backend | None, dataset: str, found: Verified) -> None:
     """Of a dataset that was withdrawn nothing is left but what says so."""
     if backend is None:
         return
-    allowed = layout.OF_A_GRAVE | {"changelog.jsonl", "versions"}
-    for name in backend.names(layout.home(dataset)):
-        if name not in allowed:
-            found.flaws.append(_unfinished(f"{layout.home(dataset)}/{name}"))
+    allowed, home = layout.OF_A_GRAVE | {"changelog.jsonl", "versions"}, layout.home(dataset)
+    for key in (f"{home}/{name}" for name in backend.names(home) if name not in allowed):
+        if backend.names(key) or backend.written_at(key):  # some servers keep empty folders
+            found.flaws.append(_unfinished(key))
     for number in layout.numbers(backend.names(layout.versions(dataset))):
         if backend.names(layout.version(dataset, number)):
             found.flaws.append(_unfinished(layout.version(dataset, number)))

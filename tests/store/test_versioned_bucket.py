@@ -165,6 +165,8 @@ def test_old_versions_that_a_proof_did_not_know_of_go_when_it_is_repeated(
     assert proof["still_there"] == []
     assert holding(client, prefix, b"Secretum")
     assert withdrawn() == proof
+    backend = ville.zones.store.backend
+    assert verify(backend, "piscines", listed=backend).flaws == []
     assert holding(client, prefix, b"Secretum") == []
 
 
