@@ -433,6 +433,21 @@ def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, command: list[s
         assert isinstance(refused.exception, SystemExit)  # typer's own words
 
 
+def test_what_gc_takes_away_has_a_signed_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODP_SIGNATURE", signing.made())
+    town = Town(tmp_path)
+    declared = tmp_path / "town.yaml"
+    declared.write_text(declared.read_text() + "\nsigning_key: ODP_SIGNATURE\n")
+    dataset = tmp_path / "assets/sports/aides.yaml"
+    dataset.write_text(dataset.read_text() + "versions: {last: 1}\n")
+    town.deliver("un")
+    town.deliver("deux")
+    assert CliRunner().invoke(app, ["gc", "--town", str(tmp_path), "--yes"]).exit_code == 0
+    folder = tmp_path / ".odp/public/datasets/aides/versions/1"
+    signed = ["tombstone.json", "withdrawal-proof.json", "withdrawal-proof.json.sig"]
+    assert sorted(path.name for path in folder.iterdir()) == signed
+
+
 def test_what_gc_finishes_of_a_withdrawal_has_a_signed_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODP_SIGNATURE", signing.made())
     town = Town(tmp_path)
@@ -657,7 +672,7 @@ def test_erased_rows_are_in_no_list_of_changes_since_a_version_that_went(town: T
     for names in (("un", "deux"), ("un", "secretum"), ("un", "deux", "trois"), ("un", "deux")):
         town.deliver(*names)
     second = town.zones.store.version("aides", 2)
-    retention.remove(town.zones.store.backend, second, datetime.now(UTC))
+    retention.remove(town.zones.store.backend, second, datetime.now(UTC), None)
     changed = ".odp/public/datasets/aides/versions/{}/changes.parquet"
     assert town.holding(b"secretum") == [changed.format(3)]
     planned = acts.Erasure.planned(town.dataset, town.zones, kept)

@@ -149,7 +149,7 @@ def gc(
         })  # fmt: skip
         if yes:
             for release in surplus:
-                retention.remove(backend, release, now)
+                retention.remove(backend, release, now, store.signer)
             for grave in unfinished:
                 store.withdraw(grave)  # with its signature, where the town has a key
             for number in orphans:

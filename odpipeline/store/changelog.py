@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from odpipeline.errors import StoreError

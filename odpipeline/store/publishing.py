@@ -42,7 +42,7 @@ class Store:
     def __init__(self, root: Path, backend: Backend | None = None, signer: Signer | None = None) -> None:
         self.root = root
         self._backend = backend or LocalFolder(root)
-        self._signer = signer
+        self.signer = signer
 
     @property
     def backend(self) -> Backend:
@@ -55,8 +55,8 @@ class Store:
         Raises: StoreError when it cannot be reached, SecretMissing, OdpError when its key cannot be used.
         """
         self._backend.ready()
-        if self._signer:
-            assert self._signer.key  # noqa: S101 - or it has raised
+        if self.signer:
+            assert self.signer.key  # noqa: S101 - or it has raised
 
     def datasets(self) -> tuple[str, ...]:
         """The identifiers of the datasets that have a folder, published or not, in alphabetical order."""
@@ -125,7 +125,7 @@ class Store:
         Raises: StoreError when it was withdrawn; what of that was cut short is finished first.
         """
         if grave := releases.tombstone(self._backend, dataset_id):
-            withdrawing.finish(self._backend, grave, self._signer)
+            withdrawing.finish(self._backend, grave, self.signer)
             raise StoreError(
                 f"it was withdrawn on {grave.at:%Y-%m-%d} and does not come back by itself",
                 where=layout.tombstone(dataset_id),
@@ -300,7 +300,7 @@ class Store:
         May be repeated after a crash at any instant.
         Raises: StoreError.
         """
-        return withdrawing.withdraw(self._backend, grave, self._signer)
+        return withdrawing.withdraw(self._backend, grave, self.signer)
 
     def tombstone(self, dataset_id: str, number: int | None = None) -> Tombstone | None:
         """What stands where a dataset, or one of its versions, was taken away; None when it was not."""
@@ -366,12 +366,12 @@ class Store:
 
     def _signature(self, manifest: Manifest) -> bytes | None:
         """The signature of a manifest, whose key is made public first."""
-        if self._signer is None:
+        if self.signer is None:
             return None
         with suppress(AlreadyThere):
-            public = self._signer.public
-            self._backend.create(layout.key(self._signer.key), public, hashlib.sha256(public).hexdigest())
-        return self._signer.sign(releases.as_json(manifest))
+            public = self.signer.public
+            self._backend.create(layout.key(self.signer.key), public, hashlib.sha256(public).hexdigest())
+        return self.signer.sign(releases.as_json(manifest))
 
     def _in_full(self, error: StoreError, manifest: Manifest) -> StoreError:
         """What a failed step means for who publishes: what happened, what the public sees, what to do."""

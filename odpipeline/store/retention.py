@@ -15,6 +15,7 @@ from odpipeline.declaration.keeping import Keep
 from odpipeline.store import changelog, layout, releases, withdrawing
 from odpipeline.store.backend import Backend
 from odpipeline.store.releases import Release, Tombstone
+from odpipeline.store.signing import Signer
 
 OLD_ENOUGH = timedelta(days=1)
 """The age from which what was never public is taken for dead."""
@@ -65,8 +66,8 @@ def surplus(backend: Backend, dataset: str, keep: Keep, now: datetime, zone: tzi
     return [release for release in versions if release.version not in stays]
 
 
-def remove(backend: Backend, release: Release, now: datetime) -> None:
-    """Take away a version that is not kept; its tombstone says so.
+def remove(backend: Backend, release: Release, now: datetime, signer: Signer | None) -> None:
+    """Take away a version that is not kept; its tombstone says so. `signer` signs the proof.
 
     Raises: StoreError, also when it is the version that the public sees.
     """
@@ -77,7 +78,7 @@ def remove(backend: Backend, release: Release, now: datetime) -> None:
         reason="no longer kept, as the dataset declares", previous=release.previous,
         content_hash=release.content_hash, files=release.files,
     )  # fmt: skip
-    withdrawing.withdraw(backend, grave, None)
+    withdrawing.withdraw(backend, grave, signer)
 
 
 def unfinished(backend: Backend, dataset: str) -> list[Tombstone]:

@@ -146,13 +146,13 @@ def test_versions_go_while_others_come(store: Store, tmp_path: Path) -> None:
         while not over.is_set():
             now = datetime.now(UTC)
             for release in retention.surplus(store.backend, "parkings", Keep(last=1), now, UTC):
-                retention.remove(store.backend, release, now)
+                retention.remove(store.backend, release, now, None)
             assert retention.orphans(store.backend, "parkings", now) == []
 
     done, told = at_once(publish, collect, collect)
     assert (len(done), told) == (3, [])
     for release in retention.surplus(store.backend, "parkings", Keep(last=1), datetime.now(UTC), UTC):
-        retention.remove(store.backend, release, datetime.now(UTC))
+        retention.remove(store.backend, release, datetime.now(UTC), None)
     assert [release.version for release in store.versions("parkings")] == [15]
     assert verify(store.backend, "parkings", listed=store.backend).flaws == []
 

@@ -130,7 +130,7 @@ def test_a_confirmation_that_mends_what_a_dead_publisher_left(contents: list[Sta
 def collect(folder: Path) -> None:
     backend, now = store_at(folder).backend, datetime.now(UTC)
     for release in retention.surplus(backend, "parkings", Keep(last=2), now, ZoneInfo("Europe/Paris")):
-        retention.remove(backend, release, now)
+        retention.remove(backend, release, now, None)
     for grave in retention.unfinished(backend, "parkings"):
         withdrawing.finish(backend, grave, None)
 

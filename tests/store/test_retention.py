@@ -86,7 +86,7 @@ def four(store: Store, tmp_path: Path) -> Store:
 def collect(store: Store) -> None:
     backend, now = store.backend, datetime.now(UTC)
     for release in retention.surplus(backend, "parkings", Keep(last=2), now, PARIS):
-        retention.remove(backend, release, now)
+        retention.remove(backend, release, now, None)
     for grave in retention.unfinished(backend, "parkings"):
         withdrawing.finish(backend, grave, None)
 
