@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pyarrow as pa
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from odpipeline.api import describing, spelling
-from odpipeline.api.answering import MOST_ROWS, Busy, Tables
+from odpipeline.api.answering import AT_ONCE, MOST_ROWS, Busy, Tables
 from odpipeline.api.grammar import Misunderstood, Query, named, understood
 from odpipeline.errors import StoreError
 from odpipeline.store import Release, Store, layout
@@ -25,6 +26,7 @@ BASE = "/api/v1"
 USUAL_ROWS = 100
 """How many rows an answer has when nothing is said."""
 _FARTHEST = 10_000_000
+_WAITING = 4 * AT_ONCE
 _PARAMETERS = ("select", "where", "group_by", "order", "limit", "offset", "format")
 
 
@@ -52,6 +54,7 @@ class _Refused(Exception):
 class _Api:
     def __init__(self, store: Store) -> None:
         self._store, self._tables = store, Tables()
+        self._threads = CapacityLimiter(_WAITING)  # of their own: files are answered whatever is asked here
         self._known: dict[str, tuple[bytes, Release]] = {}
 
     async def page(self, request: Request) -> Response:
@@ -80,7 +83,7 @@ class _Api:
 
     async def records(self, request: Request) -> Response:
         """Rows of one dataset."""
-        return await run_in_threadpool(self._records, request)
+        return await to_thread.run_sync(self._records, request, limiter=self._threads)
 
     def _records(self, request: Request) -> Response:
         try:

@@ -554,3 +554,24 @@ def test_only_a_geometry_is_one_of_geojson(tmp_path: Path, said: str) -> None:
     with served(store) as address:
         assert ask(address, "lieux", select=said, format="geojson").status_code == 400
         assert ask(address, "lieux", select="min(geom) AS geom", format="geojson").json()["features"]
+def test_files_are_answered_while_queries_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, come = threading.Event(), threading.Semaphore(0)
+
+    def waits(*_said: object) -> None:
+        come.release()
+        go.wait(60)
+        raise answering.Busy("enough")
+
+    monkeypatch.setattr(answering.Tables, "answer", waits)
+    with served(store) as address:
+        askers = [threading.Thread(target=ask, args=(address,), kwargs={"limit": n}) for n in range(60)]
+        for asker in askers:
+            asker.start()
+        assert all(come.acquire(timeout=30) for _ in range(answering.AT_ONCE))
+        try:
+            for place in ("/datasets/parkings/latest/parkings.csv", "/api/v1/datasets"):
+                assert requests.get(address + place, timeout=15).status_code == 200
+        finally:
+            go.set()
+            for asker in askers:
+                asker.join()
