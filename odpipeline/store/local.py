@@ -69,7 +69,8 @@ class LocalFolder:
         """See `Backend.create`: shared bytes are a hard link, so that each version stays whole by itself."""
         target = self.place(key)
         with _said(key, "written"), _aside(target) as temporary:
-            if not (like and _linked(self.place(like), temporary)) and _written(temporary, content, 0o444) != sha256:
+            shared = like is not None and _linked(self.place(like), temporary, sha256)
+            if not shared and _written(temporary, content, 0o444) != sha256:
                 raise Altered("the bytes are not those that were hashed", where=key)
             with self._locked():
                 if os.path.lexists(target):
@@ -193,13 +194,20 @@ def _aside(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _linked(there: Path, path: Path) -> bool:
-    """Whether `path` is now another name of the file `there`; not where the file system has no such links."""
+def _linked(there: Path, path: Path, sha256: str) -> bool:
+    """Whether `path` is now another name of the file `there`; not where the file system has no such links.
+
+    Nor where `there` holds other bytes than it should: its damage would go from version to version.
+    """
     try:
         path.hardlink_to(there)
+        with path.open("rb") as content:
+            if hashlib.file_digest(content, "sha256").hexdigest() == sha256:
+                return True
     except OSError:
-        return False
-    return True
+        pass
+    path.unlink(missing_ok=True)
+    return False
 
 
 def _written(path: Path, content: Path | bytes, mode: int) -> str:

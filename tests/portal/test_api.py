@@ -554,6 +554,8 @@ def test_only_a_geometry_is_one_of_geojson(tmp_path: Path, said: str) -> None:
     with served(store) as address:
         assert ask(address, "lieux", select=said, format="geojson").status_code == 400
         assert ask(address, "lieux", select="min(geom) AS geom", format="geojson").json()["features"]
+
+
 def test_files_are_answered_while_queries_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     go, come = threading.Event(), threading.Semaphore(0)
 

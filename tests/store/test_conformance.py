@@ -176,6 +176,17 @@ def test_nothing_temporary_is_left_and_created_files_are_read_only(tmp_path):
     assert (tmp_path / "a/b").stat().st_mode & 0o777 == 0o444
 
 
+def test_bytes_are_not_shared_with_a_file_that_holds_others(tmp_path):
+    folder = LocalFolder(tmp_path)
+    folder.create("1/part", b"rows", sha256(b"rows"))
+    (tmp_path / "1/part").chmod(0o644)
+    (tmp_path / "1/part").write_bytes(b"rots")
+    folder.create("2/part", b"rows", sha256(b"rows"), "1/part")
+    assert folder.read("2/part") == b"rows"
+    folder.create("3/part", b"rows", sha256(b"rows"), "2/part")
+    assert (tmp_path / "3/part").samefile(tmp_path / "2/part")
+
+
 def test_a_refusal_of_the_system_names_the_key_and_the_remedy(tmp_path):
     (tmp_path / "a").write_text("a file where a folder should be")
     with pytest.raises(StoreError) as caught:
