@@ -38,7 +38,6 @@ _FUNCTIONS: Mapping[type[exp.Expr], str] = {
 _AGGREGATES: Mapping[type[exp.Expr], str] = {
     exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max", exp.Count: "count",
 }  # fmt: skip
-_RECKONED = (exp.Add, exp.Sub, exp.Mul, exp.Div)
 _JOINED = (exp.And, exp.Or)
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 FUNCTIONS = (*sorted(_FUNCTIONS.values()), *sorted(_AGGREGATES.values()))
