@@ -27,6 +27,7 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -78,6 +79,8 @@ HEADERS = {
 
 _HOUR = 3600.0
 _RANGE = re.compile(r"bytes=\s*(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*\s*", re.ASCII | re.IGNORECASE)
+_LONGEST = 1024
+"""The most bytes of the name of an object in a bucket; a folder of ours has none that is longer."""
 _UNREADABLE = {"type": "about:blank", "title": "Indisponible / Not readable", "status": 503}
 
 
@@ -206,6 +209,12 @@ class _Published(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file at `path`; 410 for what was withdrawn."""
         path = layout.INDEX if path in (".", "") else path
+        if (
+            not path.isprintable()
+            or len(path.encode()) > _LONGEST
+            or any(len(p.encode()) > 255 for p in Path(path).parts)
+        ):
+            raise HTTPException(404)  # no file and no object is called so, and asking for it would be an error
         if self._mirror:
             try:
                 await run_in_threadpool(self._mirror.bring, path)

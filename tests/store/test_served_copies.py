@@ -121,3 +121,15 @@ def test_a_withdrawal_cut_short_after_its_tombstone_answers_nothing_more(store: 
         store.backend.swap("datasets/parkings/tombstone.json", releases.as_json(grave), None)
         for path in ("api/v1/parkings/records", FILE, "datasets/parkings/latest/parkings.csv"):
             assert requests.get(f"{address}/{path}", timeout=20).status_code == 410, path
+
+
+@pytest.mark.parametrize(
+    "path", ["/%00.json", "/a%01.json", "/a%7f.json", f"/{'a' * 300}.json", f"/{'a/' * 3000}b.json",
+             f"/datasets/parkings/versions/1/{'é' * 130}.csv", "/datasets/parkings/versions/1/a%00.csv",
+             f"/datasets/{'c' * 300}/latest/x.csv"],
+)  # fmt: skip
+def test_what_no_object_can_be_called_is_not_asked_for(store: Store, brought: list[str], path: str) -> None:
+    with served(store) as address:
+        brought.clear()
+        assert requests.get(address + path, timeout=20).status_code == 404
+    assert not [key for key in brought if not key.endswith((".json", ".sig"))]
