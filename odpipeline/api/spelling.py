@@ -70,7 +70,8 @@ def plain(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}"  # each digit of it
+        text = f"{value:f}"  # each digit of it; `normalize` would round to 28
+        return text.rstrip("0").rstrip(".") if "." in text else text
     value = plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -6,10 +6,12 @@ import csv
 import io
 import threading
 from datetime import UTC, datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import requests
@@ -17,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odpipeline import acts
-from odpipeline.api import answering
+from odpipeline.api import answering, spelling
 from odpipeline.api.grammar import DEEPEST, Misunderstood, understood
 from odpipeline.store import Store
 from tests.portal.conftest import served
@@ -577,3 +579,9 @@ def test_files_are_answered_while_queries_wait(store: Store, monkeypatch: pytest
             go.set()
             for asker in askers:
                 asker.join()
+
+
+def test_a_csv_holds_each_digit_of_a_long_decimal() -> None:
+    numbers = [Decimal("-9223372036863999180.036854775808"), Decimal(10**37 + 1), Decimal("2.500"), Decimal(100)]
+    for number, text in zip(numbers, ["-9223372036863999180.036854775808", f"{10**37 + 1}", "2.5", "100"], strict=True):
+        assert spelling.as_csv(pa.table({"a": [number]})).decode() == f"a\r\n{text}\r\n"
