@@ -28,7 +28,7 @@ _MOST_NODES = 300
 _MOST_CHOSEN = 100
 
 _BINARY: Mapping[type[exp.Expr], str] = {
-    exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.And: "AND", exp.Or: "OR",
+    exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/",
 }  # fmt: skip
 _FUNCTIONS: Mapping[type[exp.Expr], str] = {
@@ -38,7 +38,6 @@ _FUNCTIONS: Mapping[type[exp.Expr], str] = {
 _AGGREGATES: Mapping[type[exp.Expr], str] = {
     exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max", exp.Count: "count",
 }  # fmt: skip
-_JOINED = (exp.And, exp.Or)
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 FUNCTIONS = (*sorted(_FUNCTIONS.values()), *sorted(_AGGREGATES.values()))
 """The functions that a request may call."""
@@ -210,6 +209,9 @@ class _Writer:
             raise self._no("it is nested too deeply, or too long")
         if (writer := self._writers().get(type(node))) is not None:
             return writer(node, depth + 1)
+        if isinstance(node, exp.And | exp.Or):  # a chain of them is no deeper than one
+            parts = [self.condition(part, depth + 1) for part in node.flatten()]
+            return f"({(' AND ' if isinstance(node, exp.And) else ' OR ').join(parts)})"
         if (operator := _BINARY.get(type(node))) is not None:
             return self._operated(node, operator, depth + 1)
         if (function := _FUNCTIONS.get(type(node))) is not None:
@@ -251,8 +253,6 @@ class _Writer:
         sides = [node.this, node.expression]
         if isinstance(node, _COMPARED):
             left, right = self._alike(sides, depth)
-        elif isinstance(node, _JOINED):
-            left, right = (self.condition(side, depth) for side in sides)
         else:
             if any(_is_text(one) or self._kind(one) == kinds.TEXT for one in sides):
                 raise self._no("texts cannot be reckoned with: write 12 without quotes, and dates as date '2026-01-31'")

@@ -11,7 +11,6 @@ import json
 import re
 import shutil
 import threading
-from collections import defaultdict
 from pathlib import Path
 
 from odpipeline.errors import StoreError
@@ -21,6 +20,8 @@ VERSION_FILE = re.compile(r"datasets/([^/]+)/versions/([1-9][0-9]{0,17})/([^/]+)
 LATEST = re.compile(r"datasets/([^/]+)/latest/([^/]+)")
 READABLE = frozenset({*layout.OF_A_GRAVE, "changelog.jsonl"})
 """What of a withdrawn dataset or version is still answered."""
+_TURNS = 64
+"""Copies of so many versions are looked after at a time; two versions may share a turn."""
 _OF_A_DATASET = re.compile(r"(?:datasets|quality)/([^/]+)/.+|(?:dataset|privacy|changes|feeds)/([^/.]+)[.][^/]+")
 
 
@@ -44,7 +45,7 @@ class Mirror:
 
     def __init__(self, store: Store) -> None:
         self._store, self._root = store, store.root
-        self._turns: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
+        self._turns = [threading.Lock() for _ in range(_TURNS)]
 
     def bring(self, path: str) -> None:
         """Copy what the answer to `path` is made of.
@@ -88,7 +89,7 @@ class Mirror:
         """One file of a version, in turn: nobody puts an old copy in the place of what another one has just dropped."""
         manifest = layout.version(dataset, number, layout.RELEASE)
         folder = (self._root / manifest).parent
-        with self._turns[dataset, number]:
+        with self._turns[hash((dataset, number)) % _TURNS]:
             before = _bytes(folder / layout.RELEASE)
             for key in (layout.tombstone(dataset, number), manifest):
                 self._store.copy(key)

@@ -371,6 +371,13 @@ def test_a_condition_means_what_it_means_in_plain_sql(where: str) -> None:
     assert mine == duckdb.execute(f"{rows} SELECT n FROM rows WHERE {where}").fetchall()
 
 
+def test_a_chain_of_conditions_is_not_deep() -> None:
+    for joint in ("and", "or"):
+        understood({"where": f" {joint} ".join(f"id <> {n}" for n in range(60))}, COLUMNS)
+    with pytest.raises(Misunderstood, match="nested too deeply"):
+        understood({"where": " and ".join(f"id <> {n}" for n in range(120))}, COLUMNS)
+
+
 def test_what_is_not_like_is_the_rest(still: str) -> None:
     like, rest = (ask(still, where=f"nom {how} '%7'", limit=0).json()["total"] for how in ("like", "not like"))
     assert (like, like + rest) == (120, 1200)
