@@ -35,6 +35,7 @@ class SshServer:
 
     def __init__(self, folder: Path, host_key: asyncssh.SSHKey, client_key: asyncssh.SSHKey) -> None:
         self.folder, self._host_key = folder, host_key
+        self.second_host_key = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
         self.client_key = client_key
         self.port = 0
         self.reads = self.connections = 0
@@ -55,7 +56,7 @@ class SshServer:
         """Start to answer."""
         return await asyncssh.listen(
             "127.0.0.1", 0, server_factory=lambda: _Door(self), sftp_factory=lambda channel: _Files(self, channel),
-            server_host_keys=[self._host_key],
+            server_host_keys=[self._host_key, self.second_host_key],
         )  # fmt: skip
 
 

@@ -98,7 +98,9 @@ class _Server:
                 mend="write sftp://user@host:22/folder, with the user and without a password",
             )
         variable, ours = _credentials(system, where)
-        options = {"username": unquote(user), **ours, "known_hosts": ([_host_key(system, host, port, where)], [], [])}
+        key = _host_key(system, host, port, where)
+        trusted = {"known_hosts": ([key], [], []), "server_host_key_algs": _asked(key)}
+        options = {"username": unquote(user), **ours, **trusted}
         internal = source.internal or system.internal
         return cls(host, port, user, unquote(url.path) or ".", internal, options, variable, order.declared)
 
@@ -143,6 +145,16 @@ def _host_key(system: System, host: str, port: int, where: str) -> asyncssh.SSHK
         return asyncssh.import_public_key(system.host_key.strip())
     except (asyncssh.KeyImportError, ValueError):
         raise SourceError("`host_key` is not a public key", where=where, mend=hint) from None
+
+
+def _asked(key: asyncssh.SSHKey) -> list[str]:
+    """The kinds of keys that the server may show, that of the declared `key` first.
+
+    A server that has no key of its kind shows another, and is known by it: asked for that kind alone it hangs up, and
+    whether its reason arrives is luck.
+    """
+    own = [kind.decode() for kind in key.sig_algorithms]
+    return list(dict.fromkeys([*own, "ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"]))
 
 
 @contextmanager

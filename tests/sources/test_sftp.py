@@ -167,13 +167,18 @@ def test_a_server_without_a_declared_key_is_not_asked(ssh, placed):
     assert ssh.connections == 0
 
 
-@pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256"])
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa"])
 def test_a_server_with_another_key_gets_no_password(ssh, drop, placed, kind):
     drop("releves.csv")
     other = asyncssh.generate_private_key(kind).export_public_key().decode()
     with pytest.raises(SourceError, match="the server does not show the declared key") as error:
         fetch(placed(host_key=other))
     assert not isinstance(error.value, SourceUnavailable)
+
+
+def test_any_key_of_the_server_may_be_declared(ssh, drop, placed):
+    drop("releves.csv")
+    assert fetch(placed(host_key=ssh.second_host_key.export_public_key().decode()))
 
 
 def test_the_known_hosts_of_the_user_are_not_trusted(ssh, drop, placed, tmp_path, monkeypatch):
